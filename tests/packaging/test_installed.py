@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from pypdf import PdfReader
 
 from clean_system import RELEASES
-from packaged_site import CONFIGURATION, KEYS, SERVICES, PackagedSite
+from packaged_site import CONFIGURATION, KEYS, SERVER, SERVICES, PackagedSite
 from print_site import eventually
 from release_build import NEXT_VERSION
 
@@ -66,19 +67,26 @@ def test_life_of_the_packages(system: PackagedSite) -> None:
     _upgrade_with_jobs_under_way(system)
     assert "waittimeout = 3" in system.path(CONFIGURATION).read_text()
 
+    _hold_jobs(system)
     with _cloud_that_hangs(system):
         system.print_document()
         eventually(lambda: len(system.backends()) == 2)
         said = system.apt_get("remove", "cirrus-bridge")
+        assert "ended in CUPS, because their server has them: 1\n" in said
+        assert re.search(r"stay held, and their messages say why: lost-\d+\. Cancel them", said)
+        assert len(system.run("lpstat", "-W", "completed", "rome").splitlines()) == 1
+        assert "This job was not sent" in system.run("lpstat", "-l", "-o", "lost")
         assert "these queues lead nowhere now; remove them (lpadmin -x): laser" in said
         assert system.active() == ["active", "inactive", "inactive", "inactive"]
         assert "cirrus" not in system.run("lpinfo", "-v")  # of a cupsd that nobody has restarted
         for kept in (KEYS, "/var/lib/cirrus-bridge/journal.db"):
             assert system.path(kept).exists()
         system.apt_get("purge", "cirrus-bridge")
+    system.cloudlet("location", "online", "Rome")
     eventually(lambda: system.completed() == 5)
-    assert system.states() == ["delivered"] * 5
-    system.run("lpadmin", "-x", "laser")
+    eventually(lambda: system.states() == ["delivered"] * 6)
+    for queue in ("laser", "rome", "lost"):
+        system.run("lpadmin", "-x", queue)
     system.apt_get("purge", "cirrus-cloudlet")
     assert system.files(_matters) == before
     for file in ("passwd", "shadow", "group", "gshadow"):
@@ -94,6 +102,22 @@ def _upgrade_of_the_cloud(system: PackagedSite) -> None:
     assert system.run("systemctl", "is-enabled", service) == "enabled\n"
     assert system.run("systemctl", "is-active", service) == "active\n"
     assert _main_process(system, service) != earlier
+
+
+def _hold_jobs(system: PackagedSite) -> None:
+    """Print one job that the cloud has and does not deliver, and one that the cloud refuses."""
+    system.cloudlet("device", "add", "--parents", "Acme/Rome/Laser1")
+    system.cloudlet("location", "offline", "Rome")
+    driver = "drv:///cirrus-bridge.drv/cirrus-generic-pdf.ppd"
+    for queue, device in (("rome", "Laser1"), ("lost", "None")):
+        uri = f"cirrus://{SERVER}/Acme/Rome:{device}"
+        system.run("lpadmin", "-p", queue, "-E", "-v", uri, "-m", driver)
+        system.run("lp", "-d", queue, "/srv/welcome.pdf")
+        eventually(functools.partial(_is_held, system, queue))
+
+
+def _is_held(system: PackagedSite, queue: str) -> bool:
+    return "job-hold-until-specified" in system.run("lpstat", "-l", "-o", queue)
 
 
 def _upgrade_with_jobs_under_way(system: PackagedSite) -> None:

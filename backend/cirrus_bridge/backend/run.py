@@ -21,6 +21,7 @@ from cirrus_bridge.base.errors import (
     JobForgotten,
     JournalBusy,
     KeepsBreaking,
+    ProgramRemoved,
     TimeIsOver,
 )
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, PrintJob, Receipt
@@ -81,6 +82,8 @@ class BackendRun:
         is_accepted = known is not None and known.state in ACCEPTED
         sent_as = known.key if known and is_accepted else key
         try:
+            if self.journal.has_only_last_runs():
+                return self._end_for_good(sent_as, known, data, is_accepted=is_accepted)
             self._check_journal(key, known, entries)
             if sent_as != key:
                 uri, settings = sent_as.destination, self.queue.settings
@@ -166,6 +169,35 @@ class BackendRun:
         if self.job.spool_path is None:
             for _ in data:
                 pass  # unread data would make the filter fail, and the filter the job
+
+    def _end_for_good(
+        self, key: DocumentKey, known: Document | None, data: SpooledDocument, *, is_accepted: bool
+    ) -> int:
+        """End the last run of a job before Cirrus Bridge is removed. Nothing is sent. The job ends
+        if the cloud has it, and otherwise stays held."""
+        targets = tracked_deliveries(self.journal.documents_of(key)) if is_accepted else []
+        is_contradicted = any(
+            target.is_contradicted or target.status.state is DeliveryState.MISMATCHED
+            for target in targets
+        )
+        if is_accepted and not is_contradicted:
+            self._skip(key, data)
+            text = tr(
+                "{server} has this job. Cirrus Bridge was removed from this machine, so CUPS does "
+                "not learn whether the job is delivered.",
+                server=self.queue.server,
+            )
+            self.report.lasting(text)
+            return OK
+        if is_contradicted or (known and known.may_be_printed):
+            raise ProgramRemoved(
+                tr("Cirrus Bridge was removed. This job may already have been printed."),
+                tr("Look at the printer; then cancel this job, or move it to another printer."),
+            )
+        raise ProgramRemoved(
+            tr("Cirrus Bridge was removed. This job was not sent."),
+            tr("Move it to another printer (lpmove) and release it, or cancel it."),
+        )
 
     def _note_pages(
         self, key: DocumentKey, entries: Sequence[Document], *, is_new: bool = False
@@ -272,6 +304,8 @@ class BackendRun:
         if handover == "hold" and (of_queue >= most or of_all >= most * QUEUES_HELD):
             self.report.debug(f"{of_queue} jobs of this queue are held already, {of_all} in all")
             handover = "complete"
+        if self.journal.has_only_last_runs():
+            handover = "complete"  # nobody would release the job
         if any(target.is_contradicted for target in targets):
             handover = "hold"  # the job must not look printed
         self._hand_over(targets, handover)

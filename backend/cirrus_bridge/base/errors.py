@@ -40,6 +40,7 @@
     ├── JobUnidentified         CB-511  cupsd does not identify the job
     ├── Interrupted             CB-601  a signal asked the program to stop
     │   └── TimeIsOver          CB-604  CUPS would soon cancel the job; the job runs again
+    ├── ProgramRemoved          CB-606  Cirrus Bridge is being removed from this machine
     ├── UploadNeverEnds         CB-605  the upload starts over in each run
     ├── StartOver               CB-602  an earlier run's upload cannot be continued
     ├── KeepsBreaking           CB-603  the runs were killed one after the other
@@ -426,6 +427,13 @@ class TimeIsOver(Interrupted, code="CB-604"):
 class StartOver(CirrusError, code="CB-602", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN):
     title = "an earlier run's upload cannot be continued; the upload starts again at once"
     meaning = "No action is needed. Servers delete uploads that are not submitted for a while."
+
+
+class ProgramRemoved(CirrusError, code="CB-606"):
+    title = "Cirrus Bridge was removed from this machine before the job was printed"
+    advice = "move the job to another printer and release it, or cancel it"
+    meaning = """The message says whether the job was sent. Without Cirrus Bridge, its queue prints
+    nothing. To move job 7: `lpmove 7 QUEUE`, then `lp -i 7 -H resume`."""
 
 
 class UploadNeverEnds(CirrusError, code="CB-605"):

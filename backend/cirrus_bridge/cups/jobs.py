@@ -13,7 +13,8 @@ from cirrus_bridge.cups.client import CupsServer, only, printer_uri, uri
 from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Tag
 
 OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
-HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
+PENDING, HELD, PROCESSING = 3, 4, 5  # job-state, RFC 8011, 5.3.7
+CANCELED, ABORTED, COMPLETED = 7, 8, 9
 FINAL = (CANCELED, ABORTED, COMPLETED)
 INDEFINITE = "indefinite"  # job-hold-until, RFC 8011, 5.2.2: until the job is released
 PAGE_LOGGING = "page-logging"  # the option of pdftopdf in cups-filters 1.x

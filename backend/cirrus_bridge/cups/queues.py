@@ -21,7 +21,7 @@ from cirrus_bridge.cups.jobs import CupsJobs
 
 REASON_PREFIX = "cirrus-delivery-"  # begins our own reasons at a queue
 MESSAGE_PREFIX = "Cirrus Bridge: "  # begins our own message at a queue
-_OF_WAITING_JOBS = ("(CB-434)", "(CB-402)", "(CB-404)", "(CB-405)")
+_OF_HELD_JOBS = ("(CB-434)", "(CB-402)", "(CB-404)", "(CB-405)", "(CB-606)")
 MARK = "cirrus-declared"  # an option without effect on jobs; marks the queues of `apply`
 RAW = "raw"  # CUPS's name for no driver
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
@@ -253,8 +253,8 @@ class CupsQueues(CupsJobs):
 
 def is_ours(message: str) -> bool:
     """Whether the poller may replace a queue's message: its own, or that of a backend whose job
-    waits for its server."""
-    return message.startswith(MESSAGE_PREFIX) or message.endswith(_OF_WAITING_JOBS)
+    waits for its server, or stays held after the removal of Cirrus Bridge."""
+    return message.startswith(MESSAGE_PREFIX) or message.endswith(_OF_HELD_JOBS)
 
 
 def queue_message(message: str) -> str:

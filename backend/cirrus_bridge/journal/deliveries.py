@@ -35,6 +35,10 @@ from cirrus_bridge.journal.schema import COMPANY, KEY
 class DeliveryJournal(JournalDatabase):
     """The journal's part for following documents."""
 
+    def has_only_last_runs(self) -> bool:
+        """Whether Cirrus Bridge is being removed: runs send and follow nothing."""
+        return self._files.last_runs.exists()
+
     def documents_of(self, key: DocumentKey) -> list[Document]:
         """The accepted documents of the print that `key` belongs to, by number."""
         return self._accepted(

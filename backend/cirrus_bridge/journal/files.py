@@ -130,6 +130,11 @@ class JournalFiles:
         with contextlib.suppress(OSError):
             os.pwrite(self.locks, record.encode(), 0)
 
+    @property
+    def last_runs(self) -> Path:
+        """The file that exists while each run is a job's last one (`DeliveryJournal`)."""
+        return self.folder / "last-runs"
+
     def close(self) -> None:
         """Close the lock file, which releases all locks."""
         os.close(self.locks)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cirrus_bridge.base.model import DocumentKey
+from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.journal.deliveries import DeliveryJournal
 from cirrus_bridge.journal.documents import BY_KEY, JOINED, Document
 from cirrus_bridge.journal.files import (
@@ -71,6 +72,18 @@ class PollerJournal(DeliveryJournal):
     def leave(self) -> None:
         """Note that this poller ends normally."""
         give_sign(self._files.locks, None)
+
+    def let_runs_be_last(self, *, are_last: bool) -> None:
+        """Announce that Cirrus Bridge is being removed, or that it is back."""
+        with self._translated(), as_owner(str(self._files.folder)):
+            if are_last:
+                self._files.last_runs.touch(mode=0o600)
+            else:
+                self._files.last_runs.unlink(missing_ok=True)
+
+    def has_job(self, job_uuid: str, job_id: int) -> bool:
+        """Whether the journal has a document of a job."""
+        return bool(self._of_job(job_uuid, job_id))
 
     def last_sign(self) -> PollerSign | None:
         """The last poller's sign of life; None if that poller ended normally."""

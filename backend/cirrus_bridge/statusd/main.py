@@ -31,6 +31,7 @@ from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.configuration import ConfigurationReader
 from cirrus_bridge.statusd.cups_sync import CupsSync
+from cirrus_bridge.statusd.leaving import leave
 from cirrus_bridge.statusd.log import LimitedLog
 from cirrus_bridge.statusd.log import write as log
 from cirrus_bridge.statusd.orphans import Orphans
@@ -61,13 +62,19 @@ def run() -> NoReturn:
         description="Tracks print jobs in the cloud, and shows their progress in CUPS.",
     )
     parser.add_argument("--once", action="store_true", help="make one round, then end")
+    parser.add_argument(
+        "--leave", action="store_true", help="settle held jobs before Cirrus Bridge is removed"
+    )
     parser.add_argument("--version", action="version", version=f"cirrus-bridge {__version__}")
     arguments = parser.parse_args()
     clock = Clock()
     clock.watch_signals()
     status = 1
     try:
-        _Program(os.environ, clock, once=arguments.once).run()
+        if arguments.leave:
+            _leave(os.environ, clock)
+        else:
+            _Program(os.environ, clock, once=arguments.once).run()
         status = 0
     except CirrusError as error:
         log(Change("failed", f"{error} ({error.code}) {error.detail}".strip(), WARNING))
@@ -76,6 +83,17 @@ def run() -> NoReturn:
         log(Change("failed", "Internal error in cirrus-statusd (CB-900)", WARNING))
     sys.stderr.flush()
     os._exit(status)  # without waiting for threads that wait for a server
+
+
+def _leave(environ: Mapping[str, str], clock: Clock) -> None:
+    state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+    if not (state / "journal.db").exists():
+        return  # nothing was printed yet
+    with PollerJournal(state) as journal:
+        cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
+        for line in leave(journal, cups, clock):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
 
 
 class _Program:
@@ -149,6 +167,7 @@ class _Program:
     def _follow(self, journal: PollerJournal) -> None:
         """Follow the journal's documents, as its only poller."""
         journal.check()
+        journal.let_runs_be_last(are_last=False)
         poller = self._new_poller(journal)
         self._tell(Change("started", f"cirrus-bridge {__version__}, as {self._name}", INFO))
         if snap_notice() == ALONE:

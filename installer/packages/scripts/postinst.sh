@@ -3,7 +3,8 @@
 # information whenever it needs one.
 set -e
 
-if [ "$1" = configure ]; then
+if [ "$1" = configure ] || [ "$1" = abort-remove ]; then
+    rm -f /var/lib/cirrus-bridge/last-runs  # the prerm script announced the removal
     systemd-sysusers cirrus-bridge.conf
     for service in cirrus-statusd.service cirrus-workerd.service; do
         deb-systemd-helper unmask $service >/dev/null || true

@@ -1,0 +1,93 @@
+"""Use case: leave no held job and no queue with a message that will never change again.
+
+Before Cirrus Bridge is removed, each held job runs once more, because only a backend may change a
+job's message (CONTRIBUTING.md, "The message of a held job"). The backend sends nothing: it ends the
+job if the cloud has it, or says what a person can do. Queues lose our reasons and messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import CupsGone, CupsNotPossible
+from cirrus_bridge.base.translation import tr, translated
+from cirrus_bridge.config.queue_uri import SCHEME
+from cirrus_bridge.cups.jobs import HELD, PENDING, PROCESSING, CupsJob
+from cirrus_bridge.cups.queues import STOPPED, CupsQueues
+from cirrus_bridge.journal.poller import PollerJournal
+
+LIMIT_S = 20.0
+LOOK_S = 0.1
+_REMOVED = tr("Cirrus Bridge was removed. Cancel this job, or move it to another printer.")
+
+
+def leave(journal: PollerJournal, cups: CupsQueues, clock: Clock) -> Iterator[str]:
+    """Settle all held jobs, and clear the queues. Yields lines for the administrator, in English.
+
+    Raises:
+        CirrusError: the journal or CUPS cannot be used.
+    """
+    journal.let_runs_be_last(are_last=True)
+    ours = {
+        queue.name: queue.state != STOPPED
+        for queue in cups.queues()
+        if queue.device_uri.startswith(f"{SCHEME}:")
+    }
+    found = _run_once_more(journal, cups, clock, ours)
+    for name in ours:
+        with contextlib.suppress(CupsGone):
+            cups.tell_queue(name, (), "")
+    left = {job.job_id for job in cups.jobs()}
+    if ended := len(found.keys() - left):
+        yield f"held jobs that were ended in CUPS, because their server has them: {ended}"
+    stay = [job for job in found.values() if job.job_id in left and job.queue in ours]
+    if stay:
+        names = " ".join(f"{job.queue}-{job.job_id}" for job in stay)
+        first = stay[0].job_id
+        yield (
+            f"these jobs stay held, and their messages say why: {names}. Cancel them, or move them "
+            f"to another queue: lpmove {first} QUEUE; lp -i {first} -H resume"
+        )
+
+
+def _run_once_more(
+    journal: PollerJournal, cups: CupsQueues, clock: Clock, ours: Mapping[str, bool]
+) -> dict[int, CupsJob]:
+    """Let all held jobs run once more, or tell those that cannot. `ours` says for each of our
+    queues whether it prints. Returns the jobs by number."""
+    found: dict[int, CupsJob] = {}
+    until_s = clock.monotonic_s() + LIMIT_S
+    while True:
+        jobs = cups.jobs()
+        new = [
+            job
+            for job in jobs
+            if job.state == HELD
+            and job.job_id not in found
+            and journal.has_job(job.job_uuid, job.job_id)
+        ]
+        for job in new:
+            if job.waits_for_release and ours.get(job.queue):
+                with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was faster
+                    cups.release_job(job.job_id)
+            else:
+                _tell(cups, job, is_ours=job.queue in ours)
+        found |= {job.job_id: job for job in new}
+        is_busy = any(ours.get(job.queue) and job.state in (PENDING, PROCESSING) for job in jobs)
+        if not new and (not is_busy or clock.monotonic_s() > until_s):
+            break
+        clock.sleep(LOOK_S)
+    for job in jobs:
+        if job.state == PENDING and job.job_id in found:  # its queue is busy
+            with contextlib.suppress(CupsGone, CupsNotPossible):
+                cups.hold_job(job.job_id)
+            _tell(cups, job, is_ours=True)
+    return found
+
+
+def _tell(cups: CupsQueues, job: CupsJob, *, is_ours: bool) -> None:
+    """Replace our message of a job that cannot run. A job of another backend's queue has none."""
+    with contextlib.suppress(CupsGone, CupsNotPossible):
+        cups.set_message(job.job_id, translated(_REMOVED) if is_ours else "")
