@@ -91,8 +91,7 @@ def test_without_packages(packages: Path, release: str, request: pytest.FixtureR
         system.start_cloud()
         system.add_server()
         system.start("sh", "-c", poller, log="/srv/poller.log")
-        (uri,) = re.findall(r"(?m)^network (cirrus:\S+)$", system.run("lpinfo", "-v"))
-        system.run("lpadmin", "-p", QUEUE, "-E", "-v", uri, "-m", GENERIC)
+        system.run("lpadmin", "-p", QUEUE, "-E", "-v", system.discovered(), "-m", GENERIC)
         titles = ["cold", "warm"]
         for title in titles:
             system.print_document(title)
@@ -163,13 +162,20 @@ def _print_the_first_page(system: PackagedSite, folder: Path) -> None:
 
 def _queues(system: PackagedSite) -> tuple[str, str]:
     """The setup's queue, with the device's own driver, and another one with a generic driver."""
-    (uri,) = re.findall(r"(?m)^network (cirrus:\S+)$", system.run("lpinfo", "-v"))
-    drivers = system.run("lpinfo", "-m")
-    assert re.search(rf"(?m)^{GENERIC} ", drivers)
-    assert re.search(r"(?m)^cirrus:\S+ ", drivers)
-    assert "Generic" not in system.path("/etc/cups/ppd/Laser1.ppd").read_text().partition("\n*%")[0]
+    uri = system.discovered()
+    drivers = re.findall(r"(?m)^(\S+) ", system.run("lpinfo", "-m"))
+    assert GENERIC in drivers
+    assert [each for each in drivers if each.startswith("cirrus:")]
     system.run("lpadmin", "-p", "generic", "-E", "-v", uri, "-m", GENERIC)
+    assert _driver(system, "Laser1") != _driver(system, "generic") == "Cirrus Generic PDF"
     return "Laser1", "generic"
+
+
+def _driver(system: PackagedSite, queue: str) -> str:
+    """The name of a queue's driver."""
+    ppd = system.path(f"/etc/cups/ppd/{queue}.ppd").read_text()
+    (name,) = re.findall(r'(?m)^\*NickName: *"(.*)"', ppd)
+    return str(name)
 
 
 def _nothing_happens(system: PackagedSite, job: str) -> None:
