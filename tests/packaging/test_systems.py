@@ -105,7 +105,7 @@ def _commands_without_packages() -> tuple[str, str, str]:
     """Commands of install.md: the installation, the poller, and warm workers."""
     text = (REPO / "installer" / "docs" / "install.md").read_text()
     section = text.partition("\n## Without packages\n")[2].partition("\n## ")[0]
-    install, poller, warm, _ = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    install, poller, warm, *_ = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     return install, poller, warm
 
 
