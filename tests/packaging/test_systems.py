@@ -6,8 +6,6 @@ import itertools
 import json
 import re
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,11 +77,7 @@ def test_without_packages(packages: Path, release: str, request: pytest.FixtureR
         pytest.skip("only in tests/systems, because pip compiles and downloads much")
     with PackagedSite(packages, release) as system:
         system.apt_get("install", system.deb("now", "cloudlet"), "systemd")
-        listed = ("git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard")
-        for name in subprocess.check_output(listed, text=True).splitlines():
-            file = system.path(f"/srv/source/{name}")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPO / name, file, follow_symlinks=False)
+        system.copy_sources("/srv/source")
         install, poller, warm = _commands_without_packages()
         _follow(system, install)
         system.trust_the_cloud()

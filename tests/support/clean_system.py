@@ -8,6 +8,7 @@ downloaded once and kept.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+from paths import REPO
 from print_site import eventually
 from programs import Program
 
@@ -142,12 +144,14 @@ class CleanSystem:
     def apt_get(self, *arguments: str) -> str:
         """Run apt-get with network, one at a time because the archives are shared."""
         command = (*self._enter(), "apt-get", "-qy", "--no-install-recommends", *arguments)
-        with (CACHE / "apt-lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _archives():
             return _run(*command)
 
     def run_with_network(self, script: str) -> str:
-        """Run a shell script inside with network, and with this machine's settings of pip."""
+        """Run a shell script inside with network, and with this machine's settings of pip.
+
+        The script may call apt-get.
+        """
         settings = []
         for name in PIP & os.environ.keys():
             value = os.environ[name]
@@ -155,7 +159,16 @@ class CleanSystem:
                 shutil.copy(value, self.path(f"/tmp/{name}"))
                 value = f"/tmp/{name}"
             settings.append(f"{name}={value}")
-        return _run(*self._enter(), *settings, "sh", "-ec", script)
+        with _archives():
+            return _run(*self._enter(), *settings, "sh", "-ec", script)
+
+    def copy_sources(self, inside: str) -> None:
+        """Copy the files of this clone, with its changes, into a new folder."""
+        listed = ("git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard")
+        for name in subprocess.check_output(listed, text=True).splitlines():
+            file = self.path(f"{inside}/{name}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPO / name, file, follow_symlinks=False)
 
     def entering(self, *command: str) -> list[str]:
         """The command that runs another inside, without network, for a terminal."""
@@ -223,6 +236,14 @@ def _base(release: str) -> Path:
                 _run("tar", "-cpf", str(part), "-C", folder, ".")
                 part.rename(archive)
     return archive
+
+
+@contextlib.contextmanager
+def _archives() -> Iterator[None]:
+    """Use apt-get's archives, one process at a time."""
+    with (CACHE / "apt-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _run(*command: str, may_fail: bool = False) -> str:
