@@ -128,6 +128,7 @@ class Documents:
                             write_all(descriptor, chunk)
                 if not size:
                     raise Refusal("the document is empty")
+                written.begin_sync()
                 with turn:
                     found = detector.format()
             except BaseException:
