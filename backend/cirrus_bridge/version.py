@@ -1,4 +1,4 @@
-"""The version of the bridge and of the embedded cloud, which nothing else states.
+"""The version of the bridge and of the embedded cloud. Nothing else states the version.
 
 The cloud imports nothing of the bridge, so its module of this name is a link to this file.
 """

@@ -1,6 +1,6 @@
 """Rights of root: a command that root runs gives them up for those of the data folder's owner.
 
-A command reads its own files as long as it runs, so that user must be able to read them.
+A command reads its own files as long as it runs, so the owner must be able to read these files.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Share:
 
     Args:
         pictures: limits the page images of all companies that are made at once.
-        submit_all: does submits together, before they are called for their results.
+        submit_all: does several submits together; each is then called for its result.
 
     Attributes:
         writing: a thread holds it while it makes and writes a document.

@@ -2,7 +2,7 @@
 
 The order of effects: check the request → write the document → store document, jobs and
 idempotency key in one transaction → return the job ids. A request that repeats a key gets the
-ids of the first request, and makes no job. Small submits take each step together.
+ids of the first request, and makes no job. Several small submits take each step together.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Submission:
         return True
 
     def attempt(self, step: Callable[[], bool | None]) -> bool:
-        """Do a step; return whether the submit goes on. Otherwise, its result is there."""
+        """Do a step; return whether the submit continues. If not, its result is known."""
         try:
             if step() is not False:
                 return True
@@ -171,19 +171,19 @@ class Submission:
         return False
 
     def fail(self, error: BaseException) -> None:
-        """End the submit by an error of all that were done together, unless it has its own."""
+        """End the submit with an error of the whole group, unless the submit has its own error."""
         self._error = self._error or error
         self._undo.close()
 
     def finish(self) -> None:
-        """Have the jobs delivered, which are on disk."""
+        """Tell the worker about the jobs, which are on disk now."""
         self._undo.pop_all()
         order, targets = self.prepared.order, self.prepared.targets
         self.cloud.worker.notice(Place(order.owner.company, *target) for target in targets)
 
 
 def submit_all(submissions: Sequence[Submission]) -> None:
-    """Make the jobs of submits to one cloud: of each submit all jobs, or none.
+    """Make the jobs of several submits to one cloud: of each submit, all jobs or none.
 
     The jobs are in one transaction, which waits for the disk once.
     """

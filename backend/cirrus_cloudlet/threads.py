@@ -1,8 +1,8 @@
 """Threads for blocking work of coroutines.
 
-A thread that has ended its work takes the next one that waits, without the event loop. anyio wakes
+A thread that has ended its work takes the next work that waits, without the event loop. anyio wakes
 another thread for each work, which costs as much as a small request. The event loop, too, is woken
-once for all work that ends meanwhile.
+only once for all work that ends meanwhile.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Threads:
     """At most `limit` threads at once, which take the work in its order.
 
     Args:
-        most: how much of the work that waits one thread takes at once.
-        together: does what is cheaper together, given the functions, before they are called.
+        most: how many waiting functions one thread takes at once.
+        together: gets these functions and does what is cheaper together; each is called afterwards.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--unchecked",
         action="store_true",
-        help="build even of outdated packages and libraries, and do not look for vulnerabilities",
+        help="bundle outdated packages, too, and do not look for vulnerabilities",
     )
     arguments = parser.parse_args()
     if shutil.which("nfpm") is None:

@@ -4,8 +4,8 @@ CUPS runs the backend as root, because only root may read the keys. Print data, 
 do not need root. Other processes of that user cannot trace a process that has changed its user
 (prctl(2), PR_SET_DUMPABLE). Every job's start needs this module, so it imports next to nothing.
 
-A program reads its own files as long as it runs: modules, catalogs, certificates. So it never
-becomes a user who cannot read them, such as those of an installation in root's home.
+A program reads its own files as long as it runs: modules, catalogs, certificates. So the program
+never becomes a user who cannot read these files, as in an installation in root's home.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def give_up_root(folder: Path) -> str:
     be changed.
 
     Returns:
-        What the owner cannot read of this program (`unreadable_by`): this process stays root.
+        What the owner cannot read of this program (`unreadable_by`), so this process stays root;
+        otherwise, an empty text.
     """
     owner = folder.stat().st_uid
     if os.geteuid() != 0 or owner == 0 or not _is_reachable(folder):
@@ -143,7 +144,7 @@ def as_owner(folder: str) -> Iterator[None]:
 
 
 def user_name(user: int) -> str:
-    """The name of an account, or its number after its account was deleted."""
+    """The name of a user, or the number if the account was deleted."""
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:

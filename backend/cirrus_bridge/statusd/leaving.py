@@ -88,6 +88,6 @@ def _run_once_more(
 
 
 def _tell(cups: CupsQueues, job: CupsJob, *, is_ours: bool) -> None:
-    """Replace our message of a job that cannot run. A job of another backend's queue has none."""
+    """Replace our message of a job that cannot run. Jobs in another backend's queue get none."""
     with contextlib.suppress(CupsGone, CupsNotPossible):
         cups.set_message(job.job_id, translated(_REMOVED) if is_ours else "")

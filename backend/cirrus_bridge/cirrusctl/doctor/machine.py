@@ -42,7 +42,7 @@ class KernelLog(NamedTuple):
 
 
 def has_systemd() -> bool:
-    """Whether systemd starts the services here, as it does not in most containers."""
+    """Whether systemd starts the services here. In most containers, it does not."""
     return BOOTED.is_dir()
 
 

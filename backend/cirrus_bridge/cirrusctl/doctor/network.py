@@ -167,8 +167,7 @@ def _check_skew(clock: Subject, skew: timedelta) -> Finding:
         text = tr("This machine's clock is {span} ahead of the server's.", span=span)
     fix = tr(
         "Let the network set this clock: timedatectl set-ntp true (for a container, on its host). "
-        "If it is right, tell the "
-        "server's administrator."
+        "If this clock is right, tell the server's administrator."
     )
     return clock.warning(text, fix)
 

@@ -1,8 +1,8 @@
 """Check that CUPS lets the poller change jobs and queues.
 
-By default, CUPS grants that to members of the groups that SystemGroup names (cups-files.conf(5)).
-The names differ between distributions, and administrators change them. A policy in cupsd.conf may
-also name the user.
+By default, CUPS grants these rights to members of the groups that SystemGroup names
+(cups-files.conf(5)). The names differ between distributions, and administrators change them. A
+policy in cupsd.conf may also name the user.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def check_rights(daemon: Cupsd, state: Path) -> Iterator[Finding]:
 
 
 def check_account(daemon: Cupsd, account: pwd.struct_passwd) -> Iterator[Finding]:
-    """Check the rights of the poller's user. Root has all."""
+    """Check the rights of the poller's user. Root has all rights."""
     groups = daemon.directives.get("systemgroup", "").split()
     if account.pw_uid == 0 or not groups:
         return
@@ -39,7 +39,7 @@ def check_account(daemon: Cupsd, account: pwd.struct_passwd) -> Iterator[Finding
         yield rights.good(tr("CUPS lets the poller change jobs and queues."))
         return
     text = tr(
-        "The poller's user is in no group of CUPS's SystemGroup ({groups}), so held jobs stay "
+        "The poller's user is not in any group of CUPS's SystemGroup ({groups}), so held jobs stay "
         "held.",
         groups=" ".join(groups),
     )

@@ -27,9 +27,9 @@ class Labels(NamedTuple):
     """What SELinux knows of an installation.
 
     Attributes:
-        is_enforcing: whether SELinux denies what no rule allows; otherwise, it only logs that.
+        is_enforcing: whether SELinux denies what no rule allows; otherwise, SELinux only logs it.
         has_module: whether the policy has our module.
-        wrong: the paths with another type than they should have, that type, and the right one.
+        wrong: paths with a wrong type: each with that type and the right type.
         restore: the command that gives all paths their types.
     """
 
