@@ -19,6 +19,7 @@ from cirrus_bridge.cups.queues import STOPPED, CupsQueues
 from cirrus_bridge.journal.poller import PollerJournal
 
 LIMIT_S = 20.0
+OTHERS_S = 2.0  # for jobs that run already, and may be held again
 LOOK_S = 0.1
 _REMOVED = tr("Cirrus Bridge was removed. Cancel this job, or move it to another printer.")
 
@@ -58,7 +59,7 @@ def _run_once_more(
     """Let all held jobs run once more, or tell those that cannot. `ours` says for each of our
     queues whether it prints. Returns the jobs by number."""
     found: dict[int, CupsJob] = {}
-    until_s = clock.monotonic_s() + LIMIT_S
+    began_s = clock.monotonic_s()
     while True:
         jobs = cups.jobs()
         new = [
@@ -75,8 +76,11 @@ def _run_once_more(
             else:
                 _tell(cups, job, is_ours=job.queue in ours)
         found |= {job.job_id: job for job in new}
-        is_busy = any(ours.get(job.queue) and job.state in (PENDING, PROCESSING) for job in jobs)
-        if not new and (not is_busy or clock.monotonic_s() > until_s):
+        busy = [
+            job.job_id for job in jobs if ours.get(job.queue) and job.state in (PENDING, PROCESSING)
+        ]
+        limit_s = LIMIT_S if found.keys() & busy else OTHERS_S if busy else 0.0
+        if not new and clock.monotonic_s() > began_s + limit_s:
             break
         clock.sleep(LOOK_S)
     for job in jobs:
