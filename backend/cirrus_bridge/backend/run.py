@@ -83,7 +83,7 @@ class BackendRun:
         sent_as = known.key if known and is_accepted else key
         try:
             if self.journal.has_only_last_runs():
-                return self._end_for_good(sent_as, known, data, is_accepted=is_accepted)
+                return self._end_for_good(sent_as, known, data, entries)
             self._check_journal(key, known, entries)
             if sent_as != key:
                 uri, settings = sent_as.destination, self.queue.settings
@@ -145,13 +145,7 @@ class BackendRun:
         A person who releases the job has decided that it is printed. A decision for one file of the
         job counts for all its files.
         """
-        trusted_since_s = self.journal.trusted_since_s()
-        if known is not None:
-            is_forgotten = known.state in UNSENT and known.updated_at_s < trusted_since_s
-        else:
-            decided = any(e.was_in_doubt for e in entries if e.key.print_run == key.print_run)
-            is_forgotten = not decided and 0 < self.job.created_at < trusted_since_s
-        if is_forgotten:
+        if self._is_forgotten(key, known, entries):
             now_s = self.clock.wall_s()
             self.journal.intent(key, self.job, self.queue.targets, now_s=now_s)
             self.journal.forgotten(key, now_s=now_s)
@@ -163,6 +157,16 @@ class BackendRun:
                 tr("Look at the printer; then cancel this job, or release it to print (again)."),
             )
 
+    def _is_forgotten(
+        self, key: DocumentKey, known: Document | None, entries: Sequence[Document]
+    ) -> bool:
+        """Whether an earlier journal may have known that this document was sent."""
+        trusted_since_s = self.journal.trusted_since_s()
+        if known is not None:
+            return known.state in UNSENT and known.updated_at_s < trusted_since_s
+        decided = any(e.was_in_doubt for e in entries if e.key.print_run == key.print_run)
+        return not decided and 0 < self.job.created_at < trusted_since_s
+
     def _skip(self, key: DocumentKey, data: SpooledDocument) -> None:
         self.report.info(tr("The cloud has this document already; it is not sent again."))
         self.journal.rerun(key, self.job, now_s=self.clock.wall_s())
@@ -171,10 +175,15 @@ class BackendRun:
                 pass  # unread data would make the filter fail, and the filter the job
 
     def _end_for_good(
-        self, key: DocumentKey, known: Document | None, data: SpooledDocument, *, is_accepted: bool
+        self,
+        key: DocumentKey,
+        known: Document | None,
+        data: SpooledDocument,
+        entries: Sequence[Document],
     ) -> int:
         """End the last run of a job before Cirrus Bridge is removed. Nothing is sent. The job ends
         if the cloud has it, and otherwise stays held."""
+        is_accepted = known is not None and known.state in ACCEPTED
         targets = tracked_deliveries(self.journal.documents_of(key)) if is_accepted else []
         is_contradicted = any(
             target.is_contradicted or target.status.state is DeliveryState.MISMATCHED
@@ -182,6 +191,9 @@ class BackendRun:
         )
         if is_accepted and not is_contradicted:
             self._skip(key, data)
+            if self.job.is_last(key.number) and is_settled(targets, "delivered"):
+                told_before = all(entry.closed_at_s for entry in self.journal.documents_of(key))
+                return self._conclude(targets, told_before)
             text = tr(
                 "{server} has this job. Cirrus Bridge was removed from this machine, so CUPS does "
                 "not learn whether the job is delivered.",
@@ -189,7 +201,12 @@ class BackendRun:
             )
             self.report.lasting(text)
             return OK
-        if is_contradicted or (known and known.may_be_printed):
+        was_sent = any(
+            entry.may_be_printed or entry.state in ACCEPTED
+            for entry in entries
+            if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
+        )
+        if is_contradicted or was_sent or self._is_forgotten(key, known, entries):
             raise ProgramRemoved(
                 tr("Cirrus Bridge was removed. This job may already have been printed."),
                 tr("Look at the printer; then cancel this job, or move it to another printer."),

@@ -21,6 +21,7 @@ from cirrus_bridge.base.errors import (
     Interrupted,
     JobForgotten,
     KeepsBreaking,
+    ProgramRemoved,
     Refused,
     SubmitUnanswered,
     TimeIsOver,
@@ -340,6 +341,42 @@ def test_the_server_has_forgotten_the_job(site: Site) -> None:
     with pytest.raises(DeliveryEnded, match="may have been printed"):
         site.print()
     assert site.api.calls.count("put_file") == 1
+
+
+def _remove_the_program(site: Site) -> None:
+    with PollerJournal(site.folder / "state") as journal:
+        journal.let_runs_be_last(are_last=True)
+
+
+def test_moved_before_the_program_is_removed(site: Site) -> None:
+    """A job that another queue has sent does not look unsent."""
+    site.print()
+    site.job = dataclasses.replace(site.job, queue="other")
+    site.uri = "cirrus://h/C/Paris:L2"
+    _remove_the_program(site)
+    with pytest.raises(ProgramRemoved, match="may already have been printed"):
+        site.print()
+    assert site.api.calls.count("put_file") == 1
+
+
+def test_the_program_is_removed_after_a_failed_delivery(site: Site) -> None:
+    """CUPS gets the outcome that the journal knows."""
+    site.print()
+    (document,) = site.documents
+    now_s, count = site.clock.wall_s(), document.hand_overs
+    assert site.journal.state(document.key, 0, DELETED, now_s=now_s, hand_overs=count)
+    _remove_the_program(site)
+    with pytest.raises(DeliveryEnded, match="Not delivered"):
+        site.print()
+
+
+def test_the_program_and_its_journal_are_removed(site: Site) -> None:
+    """A job that is older than the journal does not look unsent."""
+    site.journal.distrust(200)
+    site.job = dataclasses.replace(site.job, created_at=100)
+    _remove_the_program(site)
+    with pytest.raises(ProgramRemoved, match="may already have been printed"):
+        site.print()
 
 
 def test_released_while_the_cloud_has_it(site: Site) -> None:
