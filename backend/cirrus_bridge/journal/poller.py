@@ -81,9 +81,9 @@ class PollerJournal(DeliveryJournal):
             else:
                 self._files.last_runs.unlink(missing_ok=True)
 
-    def has_job(self, job_uuid: str, job_id: int) -> bool:
-        """Whether the journal has a document of a job."""
-        return bool(self._of_job(job_uuid, job_id))
+    def all_of_job(self, job_uuid: str, job_id: int) -> list[Document]:
+        """All documents of a job, for any destination."""
+        return self._of_job(job_uuid, job_id)
 
     def last_sign(self) -> PollerSign | None:
         """The last poller's sign of life; None if that poller ended normally."""

@@ -90,10 +90,14 @@ def _leave(environ: Mapping[str, str], clock: Clock) -> None:
     if not (state / "journal.db").exists():
         return  # nothing was printed yet
     with PollerJournal(state) as journal:
+        # a poller that somebody starts waits, and lets no run send meanwhile
+        is_only = journal.take_over(f"{socket.gethostname()}:{os.getpid()}", now_s=clock.wall_s())
         cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
         for line in leave(journal, cups, clock):
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
+        if is_only:
+            journal.leave()
 
 
 class _Program:
