@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cirrus_cloudlet.cloud import Cloud
 
 _PIECE_BYTES = 1024 * 1024
+_JOBS = 100  # of a transaction with several submits; meanwhile, other companies wait
 _EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
 
 
@@ -167,13 +168,19 @@ class Submission:
                 return True
         except BaseException as error:  # noqa: BLE001 - the call raises it
             self._error = error
-        self._undo.close()
+        self._undo_all()
         return False
 
     def fail(self, error: BaseException) -> None:
         """End the submit with an error of the whole group, unless the submit has its own error."""
         self._error = self._error or error
-        self._undo.close()
+        self._undo_all()
+
+    def _undo_all(self) -> None:
+        try:
+            self._undo.close()
+        except BaseException as error:  # noqa: BLE001 - the call raises it; others go on
+            self._error = self._error or error
 
     def finish(self) -> None:
         """Tell the worker about the jobs, which are on disk now."""
@@ -185,23 +192,41 @@ class Submission:
 def submit_all(submissions: Sequence[Submission]) -> None:
     """Make the jobs of several submits to one cloud: of each submit, all jobs or none.
 
-    The jobs are in one transaction, which waits for the disk once.
+    The jobs are in few transactions, each of which waits for the disk once.
     """
     left = [each for each in submissions if each.attempt(each.prepare)]
     left = [each for each in left if each.attempt(each.prepared.document.file.sync)]
-    if not left:
-        return
+    for portion in _portions(left):
+        _insert_all(portion)
+
+
+def _portions(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
+    """Divide submits among transactions: several in one have at most _JOBS jobs."""
+    portion: list[Submission] = []
+    jobs = 0
+    for each in submissions:
+        jobs += len(each.prepared.targets)
+        if portion and jobs > _JOBS:
+            yield portion
+            portion, jobs = [], len(each.prepared.targets)
+        portion.append(each)
+    if portion:
+        yield portion
+
+
+def _insert_all(submissions: Sequence[Submission]) -> None:
+    """Add the jobs of submits to the database in one transaction."""
     made: list[Submission] = []
-    cloud, company = left[0].cloud, left[0].prepared.order.owner.company
+    cloud, company = submissions[0].cloud, submissions[0].prepared.order.owner.company
     try:
         with cloud.store.transaction(company, cloud.documents.folder) as db:
-            for each in left:
+            for each in submissions:
                 if each.attempt(partial(each.insert, db)):
                     made.append(each)
                 elif not db.in_transaction:  # SQLite has undone all of it
                     each()
     except BaseException as error:  # noqa: BLE001 - each call raises it
-        for each in left:
+        for each in submissions:
             each.fail(error)
     else:
         for each in made:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression
 from cirrus_cloudlet.errors import Refusal
+from cirrus_cloudlet.storage.documents import Document
 from cirrus_cloudlet.storage.quotas import stored_amounts
 from cirrus_cloudlet.storage.uploads import Contents
 from cirrus_cloudlet.submit import Order, Submission, submit_all
@@ -108,3 +111,42 @@ def test_a_transaction_that_fails(
     retried = submission(cloud)
     submit_all([retried])
     assert len(retried()) == 1
+
+
+def test_submits_with_many_jobs(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other companies wait for one transaction, so few jobs are in one."""
+    insert, transactions = cloud.jobs.insert, []
+    begin = cloud.store.transaction
+
+    def transaction(*about: object) -> AbstractContextManager[sqlite3.Connection]:
+        transactions.append(0)
+        return begin(*about)  # type: ignore[arg-type]
+
+    def count(db: sqlite3.Connection, *about: object) -> list[str]:
+        ids = insert(db, *about)  # type: ignore[arg-type]
+        transactions[-1] += len(ids)
+        return ids
+
+    monkeypatch.setattr(cloud.jobs, "insert", count)
+    monkeypatch.setattr(cloud.store, "transaction", transaction)
+    numbers = (60, 40, 1, 150, 2, 3)
+    submissions = [submission(cloud, ";".join(["Away:Folder"] * each)) for each in numbers]
+    submit_all(submissions)
+    assert [len(each()) for each in submissions] == [*numbers]
+    assert transactions == [100, 1, 150, 5]
+
+
+def test_a_file_that_cannot_be_removed(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused submit whose file stays does not keep the others from their jobs."""
+
+    def discard(document: Document) -> None:
+        document.file.close()
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(cloud.documents, "discard", discard)
+    good, other = submission(cloud, key="k"), submission(cloud, "Away:Folder;Away:Folder", key="k")
+    last = submission(cloud)
+    submit_all([good, other, last])
+    with pytest.raises(Refusal):
+        other()
+    assert len(good()) == len(last()) == 1
