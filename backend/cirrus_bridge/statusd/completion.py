@@ -191,18 +191,21 @@ class JobCompletion:
             job=document.key.job_id,
             states=_told(failed),
         )
-        self._try("stopped", document, lambda: self.cups.pause(document.queue, text))
-        for watched in failed:
-            self.journal.stopped_queue(watched.document.key)
+        if self._try("stopped", document, lambda: self.cups.pause(document.queue, text)):
+            for watched in failed:
+                self.journal.stopped_queue(watched.document.key)
 
-    def _try(self, event: str, document: Document, act: Callable[[], object]) -> None:
-        """Do something in CUPS and report it; `act` returns False if nothing had to be done."""
+    def _try(self, event: str, document: Document, act: Callable[[], object]) -> bool:
+        """Do something in CUPS and report it; `act` returns False if nothing had to be done.
+        Returns whether CUPS allowed it."""
         try:
             if act() is not False:
                 self.tell(of_document(event, "", document, level=NOTICE))
         except CupsRefused as error:
             text = f"{error} ({error.code})"
             self.tell(of_document(f"not-{event}", text, document, level=WARNING))
+            return False
+        return True
 
 
 _WHY_NOT = tr(

@@ -9,6 +9,7 @@ import pytest
 
 from cirrus_bridge.base.errors import (
     CirrusError,
+    CupsRefused,
     KeyRefused,
     Refused,
     ServerFault,
@@ -410,6 +411,20 @@ def test_a_queue_that_was_enabled_while_a_location_tells_of_an_error(site: Site)
         site.goes_on_for(20, WAITS)
         site.goes_on_for(20, failing)
         assert site.cups.done("pause") == ["q", "q"]  # another error
+
+
+def test_a_queue_that_cups_does_not_let_stop(site: Site) -> None:
+    """A later poller, which may have the right by then, stops the queue."""
+    site.options = "?onfailure=stop"
+    failing = JobStatus(DeliveryState.SUBMITTED, message="Error: no paper")
+    site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
+    site.cups.fails["pause"] = CupsRefused("CUPS refuses this.")
+    site.goes_on_for(20, failing)
+    del site.cups.fails["pause"]
+    with PollerJournal(site.folder) as site.journal:
+        site.poller = site.new_poller()
+        site.goes_on_for(20, failing)
+    assert site.cups.done("pause") == ["q"]
 
 
 def test_an_answer_that_comes_after_another_hand_over(site: Site) -> None:
