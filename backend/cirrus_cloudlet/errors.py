@@ -30,5 +30,9 @@ class QuotaFull(Exception):
     """A quota has no room now; nothing was changed, and the same request may work later."""
 
 
+class NotSmall(Exception):
+    """The document of a small submit is large; do the submit by itself. Nothing was changed."""
+
+
 class SettingsError(Exception):
     """cloudlet.toml, the data folder or a command's argument cannot be used."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cirrus_cloudlet.charsets import can_stay, convert
 from cirrus_cloudlet.compression import Compression, decompress
 from cirrus_cloudlet.delivery.queue import Place
-from cirrus_cloudlet.errors import Refusal
+from cirrus_cloudlet.errors import NotSmall, Refusal
 from cirrus_cloudlet.formats import Format
 from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
 from cirrus_cloudlet.job_props import parse_props
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cirrus_cloudlet.cloud import Cloud
 
 _PIECE_BYTES = 1024 * 1024
+_SMALL_BYTES = 1024 * 1024  # of the document of a small submit; a few bytes may hold gigabytes
 _JOBS = 100  # of a transaction with several submits; meanwhile, other companies wait
 _EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
 
@@ -68,6 +69,7 @@ class Submission:
         share: of the order's company.
         receive: returns the order, the file as it was uploaded, and the upload of this file unless
             it is submitted as it arrives.
+        is_small: the call raises NotSmall if the document is large. Others need not wait for it.
     """
 
     prepared: _Prepared  # once `prepare` has returned True
@@ -77,10 +79,13 @@ class Submission:
         cloud: Cloud,
         share: Share,
         receive: Callable[[], tuple[Order, Contents, Upload | None]],
+        *,
+        is_small: bool = False,
     ) -> None:
         self.cloud = cloud
         self._share = share
         self._receive = receive
+        self._is_small = is_small
         self._undo = contextlib.ExitStack()
         self._ids: list[str] = []
         self._error: BaseException | None = None
@@ -91,6 +96,7 @@ class Submission:
         Raises:
             Refusal: a parameter or the file is wrong; no job was made.
             QuotaFull: the owner's quotas have no room; no job was made.
+            NotSmall: see `is_small`; no job was made.
         """
         if self._error:
             raise self._error
@@ -115,11 +121,12 @@ class Submission:
         cloud.quotas.reserve(order.owner, jobs)
         self._undo.callback(cloud.quotas.release, order.owner, jobs)
         is_plain = order.compression is Compression.NONE
+        chunks = decompress(contents.chunks, order.compression)
         with self._share.writing:
             try:
                 document = cloud.documents.write(
                     order.owner,
-                    decompress(contents.chunks, order.compression),
+                    _only_small(chunks) if self._is_small else chunks,
                     contents.lengths,
                     inventory.limits.largest_bytes,
                     self._share.turn,
@@ -231,6 +238,16 @@ def _insert_all(submissions: Sequence[Submission]) -> None:
     else:
         for each in made:
             each.finish()
+
+
+def _only_small(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the chunks of a document; raise NotSmall if it is large."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > _SMALL_BYTES:
+            raise NotSmall
+        yield chunk
 
 
 def _find_device(inventory: Inventory, company: str, location: str, name: str) -> Device:

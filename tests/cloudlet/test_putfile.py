@@ -71,6 +71,14 @@ def test_cmp(curl: Curl, shared: CloudletServer) -> None:
     assert (job["size"], job["sha256"]) == (len(PDF), hashlib.sha256(PDF).hexdigest())
 
 
+def test_cmp_of_a_large_document(curl: Curl, shared: CloudletServer) -> None:
+    """A document that is large only when it is decompressed arrives whole, and once."""
+    document = PDF + bytes(3 << 20)
+    job_id = curl.submit(zlib.compress(document), title="large", cmp="1")
+    assert shared.wait_for_job(job_id, 2)["sha256"] == hashlib.sha256(document).hexdigest()
+    assert [job["title"] for job in shared.jobs()].count("large") == 1
+
+
 @pytest.mark.parametrize("cmp", ["", "2", "3", "01", "x", "-1"])
 def test_cmp_of_another_value(curl: Curl, cmp: str) -> None:
     """cmp - 1 if the put content is compressed using zlib: other values are refused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression
-from cirrus_cloudlet.errors import Refusal
+from cirrus_cloudlet.errors import NotSmall, Refusal
 from cirrus_cloudlet.storage.documents import Document
 from cirrus_cloudlet.storage.quotas import stored_amounts
 from cirrus_cloudlet.storage.uploads import Contents
@@ -150,3 +151,18 @@ def test_a_file_that_cannot_be_removed(cloud: Cloud, monkeypatch: pytest.MonkeyP
     with pytest.raises(Refusal):
         other()
     assert len(good()) == len(last()) == 1
+
+
+def test_a_document_that_is_not_small(cloud: Cloud) -> None:
+    """A large document in few bytes ends as soon as it is noticed, so that others need not wait."""
+    order = Order(OWNER, "Away:Folder", "a.pdf", "", Compression.ZLIB, False, None)
+    data = zlib.compress(PDF + bytes(300 << 20))
+    contents = Contents([data], [len(data)], None)
+    share = cloud.shares.of(OWNER.company)
+    bomb = Submission(cloud, share, lambda: (order, contents, None), is_small=True)
+    good = submission(cloud)
+    submit_all([good, bomb])
+    assert len(good()) == 1
+    with pytest.raises(NotSmall):
+        bomb()
+    assert stored(cloud) == (2, 2, 1)

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import re
 from collections.abc import Callable
-from functools import partial
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -18,7 +17,7 @@ from cirrus_cloudlet.api import answers
 from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
 from cirrus_cloudlet.compression import Compression, Decompressor, parse_compression
-from cirrus_cloudlet.errors import Refusal, RequestFault
+from cirrus_cloudlet.errors import NotSmall, Refusal, RequestFault
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Key
@@ -54,8 +53,12 @@ async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -
                 write_last()
                 return order, received.contents(), None
 
-            submission = Submission(cloud, share, receive)
-            ids = await share.submit(submission, is_small=not received.size)
+            is_small = not received.size and not call.content_coding()
+            try:
+                submission = Submission(cloud, share, receive, is_small=is_small)
+                ids = await share.submit(submission, is_small=is_small)
+            except NotSmall:
+                ids = await share.submit(Submission(cloud, share, receive), is_small=False)
             return PlainTextResponse("\n".join(ids))
 
 
@@ -177,7 +180,13 @@ async def _receive(call: Call, share: Share, received: IncomingFile) -> Callable
             held.clear()
     if announced is not None and announced != arrived:
         raise RequestFault(400, f"received {arrived} of {announced} announced bytes")
-    return partial(write, bytes(held), is_last=True)
+    rest = [bytes(held)]
+
+    def write_last() -> None:
+        while rest:  # a submit that is done again has written it
+            write(rest.pop(), is_last=True)
+
+    return write_last
 
 
 def _owner(key: Key) -> Owner:
