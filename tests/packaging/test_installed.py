@@ -83,7 +83,7 @@ def test_life_of_the_packages(system: PackagedSite) -> None:
             assert system.path(kept).exists()
         system.apt_get("purge", "cirrus-bridge")
     system.cloudlet("location", "online", "Rome")
-    eventually(lambda: system.completed() == 5)
+    eventually(lambda: system.completed() == 6)
     eventually(lambda: system.states() == ["delivered"] * 6)
     for queue in ("laser", "rome", "lost"):
         system.run("lpadmin", "-x", queue)
