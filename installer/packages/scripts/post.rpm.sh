@@ -1,6 +1,5 @@
 # No restart of CUPS: cupsd looks for backends and drivers whenever it needs one.
 systemd-sysusers cirrus-bridge.conf || :
-rm -f /var/lib/cirrus-bridge/last-runs  # an earlier removal announced itself
 if [ -d /etc/selinux/targeted ] && [ -x /usr/sbin/semodule ]; then
     semodule -s targeted -X 200 -i /usr/share/selinux/packages/cirrus-bridge.cil || :
     restorecon -Ri /usr/lib/cirrus-bridge /var/lib/cirrus-bridge /var/cache/cirrus-bridge /run/cirrus-bridge || :
