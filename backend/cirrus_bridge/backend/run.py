@@ -6,7 +6,7 @@ outcome, or hands the document over to the poller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cirrus_bridge.api.client import CloudApi
@@ -131,11 +131,8 @@ class BackendRun:
 
     def _may_be_printed(self, key: DocumentKey) -> bool:
         """Whether a submit may have been accepted, at any destination: jobs can be moved."""
-        return any(
-            entry.may_be_printed
-            for entry in self.journal.entries(key.job_uuid, key.job_id)
-            if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
-        )
+        entries = self.journal.entries(key.job_uuid, key.job_id)
+        return any(entry.may_be_printed for entry in _of_document(entries, key))
 
     def _check_journal(
         self, key: DocumentKey, known: Document | None, entries: Sequence[Document]
@@ -184,7 +181,8 @@ class BackendRun:
         """End the last run of a job before Cirrus Bridge is removed. Nothing is sent. The job ends
         if the cloud has it, and otherwise stays held."""
         is_accepted = known is not None and known.state in ACCEPTED
-        targets = tracked_deliveries(self.journal.documents_of(key)) if is_accepted else []
+        documents = self.journal.documents_of(key) if is_accepted else []
+        targets = tracked_deliveries(documents)
         is_contradicted = any(
             target.is_contradicted or target.status.state is DeliveryState.MISMATCHED
             for target in targets
@@ -192,8 +190,7 @@ class BackendRun:
         if is_accepted and not is_contradicted:
             self._skip(key, data)
             if self.job.is_last(key.number) and is_settled(targets, "delivered"):
-                told_before = all(entry.closed_at_s for entry in self.journal.documents_of(key))
-                return self._conclude(targets, told_before)
+                return self._conclude(targets, all(each.closed_at_s for each in documents))
             text = tr(
                 "{server} has this job. Cirrus Bridge was removed from this machine, so CUPS does "
                 "not learn whether the job is delivered.",
@@ -202,9 +199,7 @@ class BackendRun:
             self.report.lasting(text)
             return OK
         was_sent = any(
-            entry.may_be_printed or entry.state in ACCEPTED
-            for entry in entries
-            if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
+            entry.may_be_printed or entry.state in ACCEPTED for entry in _of_document(entries, key)
         )
         if is_contradicted or was_sent or self._is_forgotten(key, known, entries):
             raise ProgramRemoved(
@@ -357,6 +352,12 @@ class BackendRun:
 
 def _keys(targets: Iterable[TrackedDelivery]) -> list[DocumentKey]:
     return list(dict.fromkeys(target.key for target in targets))
+
+
+def _of_document(entries: Iterable[Document], key: DocumentKey) -> Iterator[Document]:
+    """The entries of one document and print, at any destination: jobs can be moved."""
+    where = (key.print_run, key.number)
+    return (entry for entry in entries if (entry.key.print_run, entry.key.number) == where)
 
 
 def _ids(receipts: Iterable[Receipt]) -> str:
