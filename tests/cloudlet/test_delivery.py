@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shlex
 import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -360,19 +362,43 @@ def test_slow_commands_of_another_company(own: CloudletServer, tmp_path: Path) -
     """Keep a company's deliveries busy with slow commands: another company's documents are
     delivered at once."""
     until = tmp_path / "until"
-    command = shlex.join(["sh", "-c", f"until [ -e {until} ]; do sleep 0.1; done"])
-    devices = [f"D{number}" for number in range(17)]
-    with (own.data / "cloudlet.toml").open("a") as toml:
-        for device in devices:
-            fields = {"company": "ACME", "location": "Office", "id": device, "type": "command"}
-            lines = [f"{name} = '{value}'\n" for name, value in fields.items()]
-            toml.write("[[device]]\n" + "".join(lines) + f'target = "{command}"\n')
+    _add_slow_devices(own, 17, f"until [ -e {until} ]; do sleep 0.1; done")
     own.cli("device", "add", "--parents", "Rival/Office/Folder", "--type", "file")
-    fields = {"targets": ";".join(f"Office:{device}" for device in devices), "title": "a"}
-    slow = Curl(own.url, own.key).put("/api/putfile", PDF, **fields).lines
+    slow = _submit_to(own, range(17))
     own.wait_for_job(slow[15], 1)
     own.wait_for_job(Curl(own.url, own.new_key("Rival")).submit(PDF), 2)
     assert {job["state"] for job in own.jobs() if job["id"] in slow} <= {0, 1}
     until.touch()
     for job_id in slow:
         own.wait_for_job(job_id, 2)
+
+
+def test_order_of_the_devices_of_a_company(own: CloudletServer, tmp_path: Path) -> None:
+    """A company's deliveries are all busy: the device that waits longest is the next one, before
+    a second job for a device that was just served."""
+    _add_slow_devices(own, 17, f"until [ -e {tmp_path}/{{device}} ]; do sleep 0.1; done")
+    jobs = _submit_to(own, [*range(17), *range(16)])
+    own.wait_for_job(jobs[15], 1)
+    (tmp_path / "D3").touch()
+    own.wait_for_job(jobs[3], 2)
+    own.wait_for_job(jobs[16], 1)
+    assert own.wait_for_job(jobs[17 + 3], 0)["received"] is None
+    for number in range(17):
+        (tmp_path / f"D{number}").touch()
+    for job_id in jobs:
+        own.wait_for_job(job_id, 2)
+
+
+def _add_slow_devices(own: CloudletServer, count: int, script: str) -> None:
+    with (own.data / "cloudlet.toml").open("a") as toml:
+        for number in range(count):
+            fields = {"company": "ACME", "location": "Office", "id": f"D{number}"}
+            fields |= {"type": "command", "target": shlex.join(["sh", "-c", script])}
+            lines = [f"{name} = {json.dumps(value)}\n" for name, value in fields.items()]
+            toml.write("[[device]]\n" + "".join(lines))
+
+
+def _submit_to(own: CloudletServer, numbers: Iterable[int]) -> Sequence[str]:
+    """Submit a document to these devices; return the ids of the jobs."""
+    targets = ";".join(f"Office:D{number}" for number in numbers)
+    return Curl(own.url, own.key).put("/api/putfile", PDF, targets=targets, title="a").lines

@@ -56,8 +56,9 @@ class Worker:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._busy: set[Place] = set()
-        self._noticed: set[Place] = set()  # look there at once
-        self._postponed: set[Place] = set()  # look there when a delivery of the company has ended
+        # dicts keep an order: who waits longest comes first
+        self._noticed: dict[Place, None] = {}  # look there at once
+        self._postponed: dict[Place, None] = {}  # look there after a delivery of the company
         self._seen: tuple[int, Inventory] | None = None  # when it last looked everywhere
         self._next_due = 0.0
         # all threads are daemons: a printer that hangs must not keep the server from stopping
@@ -79,7 +80,7 @@ class Worker:
     def notice(self, places: Iterable[Place]) -> None:
         """Look for jobs for these devices at once."""
         with self._lock:
-            self._noticed.update(places)
+            self._noticed.update(dict.fromkeys(places))
         if not self._wake.is_set():
             self._wake.set()
 
@@ -110,7 +111,7 @@ class Worker:
                     next_poll = time.monotonic() + _POLL_S
                     self._poll(version())
                 with self._lock:
-                    noticed, self._noticed = self._noticed, set()
+                    noticed, self._noticed = self._noticed, {}
                 for place in noticed:
                     self._begin(place)
             except Exception:  # a full disk may have room in the next round
@@ -145,7 +146,7 @@ class Worker:
         with self._lock:
             company_busy = sum(each.company == place.company for each in self._busy)
             if place in self._busy or company_busy >= _AT_ONCE or self._stopping.is_set():
-                self._postponed.add(place)
+                self._postponed[place] = None
                 return
             self._busy.add(place)
         threading.Thread(target=self._deliver, args=(ready, device), daemon=True).start()
@@ -167,9 +168,10 @@ class Worker:
         finally:
             with self._lock:
                 self._busy.discard(place)
-                postponed = {each for each in self._postponed if each.company == place.company}
-                self._postponed -= postponed
-            self.notice({place, *postponed})
+                postponed = [each for each in self._postponed if each.company == place.company]
+                for each in postponed:
+                    del self._postponed[each]
+            self.notice([*postponed, place])
 
     def _deliver_begun(self, job: Job, device: Device) -> None:
         way = _WAYS.get(device.type)
