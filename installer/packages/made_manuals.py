@@ -17,6 +17,7 @@ from typer import Context
 from typer.core import TyperCommand
 
 from cirrus_bridge.cirrusctl import main
+from cirrus_bridge.cirrusctl.commands.explain import THE_JOB
 from cirrus_bridge.cirrusctl.output.codes import explanations
 from cirrus_bridge.cirrusctl.output.help_texts import Group
 
@@ -61,7 +62,8 @@ def _codes() -> Iterator[str]:
     for each in explanations().values():
         do = f"To do: {each.do}." if each.do else ""
         title = f"*{each.code}* ({each.exit_code}): {_text(each.what)}"
-        yield from (title, f"\t{_text(f'{each.more} {do}')}", "")
+        parts = (each.more, do, f"{THE_JOB[each.job]}.")
+        yield from (title, f"\t{_text(' '.join(filter(None, parts)))}", "")
 
 
 def _commands(program: Group) -> Iterator[str]:

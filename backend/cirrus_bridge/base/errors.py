@@ -55,7 +55,8 @@
 
 The line of a class says what all its errors share, and its base has what the line leaves out. Under
 `code`, `cirrusctl explain` and cirrus-bridge-codes(7) have `title` and `advice`, which are parts of
-sentences, and `meaning`. These are plain literals: `explain` lays them out and translates them, so
+sentences, and `meaning`. None of them says what becomes of the job: `explain` adds that, and only
+the disposition decides it. They are plain literals: `explain` lays them out and translates them, so
 they add no time to a job's start.
 """
 
@@ -70,13 +71,15 @@ from cirrus_bridge.base.translation import changed, joined, tr
 
 
 class Disposition(enum.Enum):
-    """The fate of the job. `cups/status_lines` gives each member an exit code of backend(7)."""
+    """The fate of the job. `cups/status_lines` gives each member an exit code of backend(7). A job
+    that waits (`WAIT`) is retried or held for a while, and continues without a person's help."""
 
     DONE = "done"
     FAIL = "fail"
     HOLD = "hold"
     STOP_QUEUE = "stop-queue"
     CANCEL = "cancel"
+    WAIT = "wait"
     RETRY_LATER = "retry-later"
     RUN_AGAIN = "run-again"
 
@@ -140,16 +143,15 @@ class QueueError(CirrusError, kind=Kind.CONFIGURATION, disposition=Disposition.S
 class BadQueueUri(QueueError, code="CB-201"):
     title = "the queue's URI is wrong"
     advice = "correct it with `lpadmin -v`, then `cupsenable`"
-    meaning = """The queue stops and its jobs stay in it. The message names the part of the URI that
-    is wrong. `cirrusctl queues` shows the URI."""
+    meaning = """The message names the part of the URI that is wrong. `cirrusctl queues` shows the
+    URI."""
 
 
 class BadConfiguration(QueueError, code="CB-202"):
     title = "a configuration file cannot be read, or contains a mistake"
     advice = "correct the file that the message names, then `cupsenable`"
     meaning = """The message names the file, the table and the setting. Each job reads bridge.toml,
-    and the files of servers.d that name its server. Other queues print. Nothing is lost: jobs stay
-    in their queues."""
+    and the files of servers.d that name its server. Other queues print."""
 
 
 class ExposedKey(QueueError, code="CB-203"):
@@ -169,8 +171,7 @@ class UnknownServer(QueueError, code="CB-204"):
 class BadOption(CirrusError, code="CB-301"):
     title = "an option has a value that no prop can carry"
     advice = "print again with another value"
-    meaning = """The job is held. The message names the option. Line breaks and `;` cannot be sent
-    to the cloud."""
+    meaning = "The message names the option. Line breaks and `;` cannot be sent to the cloud."
 
 
 class EmptyDocument(CirrusError, code="CB-302"):
@@ -219,8 +220,8 @@ class Refused(Definitive, code="CB-401"):
 class KeyRefused(Definitive, code="CB-402", kind=Kind.CONFIGURATION):
     title = "the server refused the key"
     advice = "put a valid key into servers.d"
-    meaning = """The server answered 401. The key may have been revoked or mistyped. The job is
-    held. `cirrusctl servers` tries each key."""
+    meaning = """The server answered 401. The key may have been revoked or mistyped. `cirrusctl
+    servers` tries each key."""
 
 
 class NotPermitted(Definitive, code="CB-404", kind=Kind.CONFIGURATION):
@@ -228,7 +229,7 @@ class NotPermitted(Definitive, code="CB-404", kind=Kind.CONFIGURATION):
     advice = """ask the server's administrator to grant the right, or correct the queue's company
     and target (`lpadmin -v`)"""
     meaning = """The server answered 403. The key may belong to another company, or may not be valid
-    for this location or device. The job is held. `cirrusctl doctor` tries each location."""
+    for this location or device. `cirrusctl doctor` tries each location."""
 
 
 class ServerMisconfigured(Definitive, code="CB-405", kind=Kind.CONFIGURATION):
@@ -239,8 +240,8 @@ class ServerMisconfigured(Definitive, code="CB-405", kind=Kind.CONFIGURATION):
     advice = "follow the advice in the message"
     meaning = """The port may not speak TLS, or the certificate may be for another name or from an
     unknown CA. The server may require a client certificate or redirect to another host. The proxy
-    may refuse the connection. Waiting does not help, so the job is held. `cirrusctl doctor` checks
-    name, port, proxy and TLS in turn."""
+    may refuse the connection. Waiting does not help. `cirrusctl doctor` checks name, port, proxy
+    and TLS in turn."""
 
 
 class TooLarge(Definitive, code="CB-406"):
@@ -252,7 +253,7 @@ class TooLarge(Definitive, code="CB-406"):
     larger than the server allows."""
 
 
-class Retryable(ApiError, kind=Kind.PASSING):
+class Retryable(ApiError, kind=Kind.PASSING, disposition=Disposition.WAIT):
     """A fault in which the server accepted nothing, so the request can be made again after
     `retry_after_s`, which is from `Retry-After` (RFC 9110, 10.2.3), or None."""
 
@@ -262,49 +263,46 @@ class Retryable(ApiError, kind=Kind.PASSING):
 
 
 class UnexpectedAnswer(Retryable, code="CB-403"):
-    title = "something other than the API answered (retried until `contimeout`)"
+    title = "something other than the API answered"
     advice = "if the error persists, check what is in front of the server"
     meaning = """A proxy, a login page or another web server answers at the server's address.
     `cirrusctl servers` shows what each address says."""
 
 
 class Unreachable(Retryable, code="CB-411"):
-    title = "the server, or the proxy to the server, cannot be reached (retried until `contimeout`)"
+    title = "the server, or the proxy to the server, cannot be reached"
     advice = "check the address, the port and the proxy"
-    meaning = """The job keeps its place in the queue and is retried with growing pauses. `cirrusctl
-    doctor` checks name, address, port and TLS in turn."""
+    meaning = "`cirrusctl doctor` checks name, address, port and TLS in turn."
 
 
 class NotTrusted(Retryable, code="CB-412"):
-    title = "the server's certificate has expired or is not yet valid (retried until `contimeout`)"
+    title = "the server's certificate has expired or is not yet valid"
     advice = "have the certificate renewed; check this machine's clock"
-    meaning = """The job waits until the certificate is renewed. If this machine's clock is wrong,
-    set the clock."""
+    meaning = "If this machine's clock is wrong, set the clock."
 
 
 class ServerFault(Retryable, code="CB-413"):
-    title = "the server cannot answer now (retried until `contimeout`)"
-    meaning = """The server answered 429 or 5xx. The job is retried automatically. If the message
-    says that a quota or disk is full, the server's administrator has to make room."""
+    title = "the server cannot answer now"
+    meaning = """The server answered 429 or 5xx. If the message says that a quota or disk is full,
+    the server's administrator has to make room."""
 
 
 class ShortSegment(Retryable, code="CB-414"):
-    title = "the server stored a different number of bytes (retried until `contimeout`)"
-    meaning = """The segment is sent again automatically. If this happens repeatedly, something
-    between this machine and the server changes the data."""
+    title = "the server stored a different number of bytes"
+    meaning = """If this happens repeatedly, something between this machine and the server changes
+    the data."""
 
 
 class WrongUser(Retryable, code="CB-415"):
     """A connection that `user` has accepted: a name, a number, or empty if unknown."""
 
     user = ""
-    title = """a program of another user answers at the server's port on this machine (retried until
-    `contimeout`)"""
+    title = "a program of another user answers at the server's port on this machine"
     advice = """start the server again, or name its user as `local_user` in servers.d"""
     meaning = """Without TLS, the key and documents go only to a server on this machine that runs as
     root, as `cirrus-cloudlet`, or as the entry's `local_user`. Any user can listen on the port
-    while the server is not running. Nothing was sent, and the job waits. `ss -tlpn` shows the
-    program that listens. A server in a container needs TLS or `allow_plaintext = true`."""
+    while the server is not running. Nothing was sent. `ss -tlpn` shows the program that
+    listens. A server in a container needs TLS or `allow_plaintext = true`."""
 
 
 class SubmitUnanswered(ApiError, code="CB-421"):
@@ -328,26 +326,25 @@ class RepeatedId(SubmitUnanswered, code="CB-422"):
     title = "the server gave the job an id that belongs to another job"
     advice = "look at the printer; then cancel the job, or release it to print (again)"
     meaning = """The document was sent, but the server may not have accepted it, because the id
-    leads to the other job. Such a submit is never repeated automatically, whatever `onambiguous`
-    says. Ask the server's administrator whether the server was restored from a backup."""
+    leads to the other job. Such a submit is never repeated, whatever `onambiguous` says. Ask
+    the server's administrator whether the server was restored from a backup."""
 
 
 class ServerAway(CirrusError, code="CB-431", kind=Kind.PASSING):
     title = "`contimeout` is over"
     advice = "when the server is back, release the job"
-    meaning = """The server could not be used for `contimeout` seconds. The job is held, so it does
-    not block its queue."""
+    meaning = "The server could not be used for `contimeout` seconds."
 
 
-class WaitsForServer(CirrusError, code="CB-434", kind=Kind.PASSING):
-    title = "the job is held until the server works again"
-    meaning = """The job needs no action: cirrus-statusd releases it when the server works again.
-    The message names the cause. `cirrusctl doctor` gives more details."""
+class WaitsForServer(CirrusError, code="CB-434", kind=Kind.PASSING, disposition=Disposition.WAIT):
+    title = "the server has not worked for a while, so the job does not block its queue any longer"
+    meaning = """The message names the cause. cirrus-statusd checks the server, and releases the job
+    when the server works. `cirrusctl doctor` gives more details."""
 
 
 class TryOtherMember(CirrusError, code="CB-432", kind=Kind.PASSING, disposition=Disposition.FAIL):
     title = "the server is away, and the job's class has other members"
-    meaning = "CUPS automatically gives the job to another member of the class."
+    meaning = "The server has accepted nothing of the job, so another member can print it."
 
 
 class SubmitDropped(CirrusError, code="CB-433", disposition=Disposition.CANCEL):
@@ -363,10 +360,10 @@ class JournalError(CirrusError, code="CB-501", kind=Kind.CONFIGURATION):
     the reason, such as a full disk or a folder of another user."""
 
 
-class JournalBusy(JournalError, code="CB-502", kind=Kind.PASSING):
+class JournalBusy(JournalError, code="CB-502", kind=Kind.PASSING, disposition=Disposition.WAIT):
     title = "the journal is in use"
-    meaning = """No action is needed: the job is held, and cirrus-statusd releases it when the
-    journal is free."""
+    advice = ""  # of the base, which is about disks
+    meaning = "No action is needed. cirrus-statusd notices when the journal is free."
 
 
 class JobForgotten(CirrusError, code="CB-505"):
@@ -376,11 +373,11 @@ class JobForgotten(CirrusError, code="CB-505"):
     whether to print the job again."""
 
 
-class JobUnidentified(CirrusError, code="CB-511", kind=Kind.PASSING):
+class JobUnidentified(CirrusError, code="CB-511", kind=Kind.PASSING, disposition=Disposition.WAIT):
     title = "CUPS does not identify the job, so nothing is sent"
     advice = "check that cupsd answers (`lpstat -r`)"
-    meaning = """Without its identity, the job could be printed twice. The job is held, and
-    cirrus-statusd releases it when CUPS answers."""
+    meaning = """Without its identity, the job could be printed twice. cirrus-statusd notices when
+    CUPS answers."""
 
 
 class JournalReplaced(
@@ -388,8 +385,8 @@ class JournalReplaced(
 ):
     title = "the journal was deleted or replaced while it was in use"
     advice = "look at the printer before you release older jobs that are missing from the journal"
-    meaning = """Cirrus Bridge uses the new journal, and the job runs again. The new journal may not
-    know which older jobs were printed. Such jobs are held until a person releases them."""
+    meaning = """Cirrus Bridge uses the new journal, which may not know which older jobs were
+    printed. A person decides about such jobs (CB-505)."""
 
 
 class JournalDamaged(JournalError, code="CB-504"):
@@ -415,17 +412,16 @@ class Interrupted(CirrusError, code="CB-601", kind=Kind.PASSING, disposition=Dis
     # CUPS sets the job's state before it sends the signal, and then ignores the exit code. The job
     # must survive a signal from elsewhere, for example when the machine shuts down.
     title = "stopped by a signal before anything was submitted"
-    meaning = """No action is needed: CUPS runs the job again. This happens when a machine shuts
-    down."""
+    meaning = "No action is needed. This happens when a machine shuts down."
 
 
 class TimeIsOver(Interrupted, code="CB-604"):
     title = "the time that CUPS allows for the job is nearly over (MaxJobTime, job-cancel-after)"
-    meaning = "No action is needed: the job resumes at once in a new run."
+    meaning = "No action is needed. The next run continues where this run stopped."
 
 
 class StartOver(CirrusError, code="CB-602", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN):
-    title = "an earlier run's upload cannot be continued; the upload starts again at once"
+    title = "an earlier run's upload cannot be continued"
     meaning = "No action is needed. Servers delete uploads that are not submitted for a while."
 
 
@@ -468,12 +464,12 @@ class StatusMismatch(CirrusError, code="CB-703"):
     advice = "look at the printer; cancel the job, and print the missing pages again"
     meaning = """For several minutes, the server reported a size or name that differs from the
     document's. The server may have been restored from a backup, have lost part of the upload, or
-    have given one id to two jobs. The job is held and nothing is printed again automatically,
-    whatever `onfailure` says. Ask the server's administrator what became of the job's id."""
+    have given one id to two jobs. Nothing is printed a second time, whatever `onfailure` says. Ask
+    the server's administrator what became of the job's id."""
 
 
 class CupsAway(CirrusError, code="CB-711", kind=Kind.PASSING, disposition=Disposition.RETRY_LATER):
-    title = "the local CUPS does not answer (retried)"
+    title = "the local CUPS does not answer"
     advice = "check that cupsd is running"
     meaning = "The poller continues as soon as CUPS answers again."
 
@@ -502,4 +498,4 @@ class CupsNotPossible(CupsRefused, code="CB-714", kind=Kind.JOB):
 class InternalError(CirrusError, code="CB-900"):
     title = "internal error in Cirrus Bridge"
     advice = "report the error, with the error log"
-    meaning = "The error log has a traceback. The job is held, and the queue continues."
+    meaning = "The error log has a traceback. Other jobs of the queue are not affected."

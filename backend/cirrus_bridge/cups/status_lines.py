@@ -23,6 +23,7 @@ EXIT_CODES: Mapping[Disposition, int] = {
     Disposition.DONE: 0,  # CUPS_BACKEND_OK
     Disposition.FAIL: 1,  # CUPS_BACKEND_FAILED
     Disposition.HOLD: 3,  # CUPS_BACKEND_HOLD
+    Disposition.WAIT: 3,
     Disposition.STOP_QUEUE: 4,  # CUPS_BACKEND_STOP
     Disposition.CANCEL: 5,  # CUPS_BACKEND_CANCEL
     Disposition.RETRY_LATER: 6,  # CUPS_BACKEND_RETRY

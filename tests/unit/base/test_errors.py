@@ -31,7 +31,8 @@ FITTING = {
     Kind.CONFIGURATION: {Disposition.STOP_QUEUE, Disposition.HOLD, Disposition.FAIL},
     Kind.JOB: {Disposition.HOLD, Disposition.CANCEL, Disposition.FAIL},
     Kind.PASSING: {
-        *(Disposition.HOLD, Disposition.FAIL, Disposition.RETRY_LATER, Disposition.RUN_AGAIN),
+        *(Disposition.WAIT, Disposition.RETRY_LATER, Disposition.RUN_AGAIN),
+        *(Disposition.HOLD, Disposition.FAIL),  # after all waits, or for another member of a class
     },
 }
 
@@ -44,10 +45,11 @@ def test_codes_are_unique() -> None:
 
 
 def test_every_disposition_has_its_own_exit_code() -> None:
-    """Each disposition has an exit code of backend(7). Exit code 2 is unused, because CUPS would
-    ask users for a password."""
+    """Each disposition has an exit code of backend(7), and a job that waits is held meanwhile. Exit
+    code 2 is unused, because CUPS would ask users for a password."""
     assert set(EXIT_CODES) == set(Disposition)
-    assert sorted(EXIT_CODES.values()) == [0, 1, 3, 4, 5, 6, 7]
+    assert EXIT_CODES[Disposition.WAIT] == EXIT_CODES[Disposition.HOLD] == 3
+    assert sorted(EXIT_CODES.values()) == [0, 1, 3, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
@@ -65,8 +67,9 @@ def test_every_error_is_of_one_kind(cls: type[CirrusError]) -> None:
     if issubclass(cls, QueueError):
         assert cls.kind is Kind.CONFIGURATION
     if issubclass(cls, ApiError):
-        assert cls.disposition is Disposition.HOLD
-        assert issubclass(cls, Retryable) == (cls.kind is Kind.PASSING)
+        waits = issubclass(cls, Retryable)
+        assert cls.disposition is (Disposition.WAIT if waits else Disposition.HOLD)
+        assert waits == (cls.kind is Kind.PASSING)
 
 
 def test_what_an_administrator_ends_at_a_server() -> None:

@@ -17,8 +17,11 @@ _COLUMNS = (
     Column("what", tr("WHAT")),
     Column("do", tr("WHAT TO DO"), shape=Shape.NOTE),
 )
-_THE_JOB = {
-    "fail": tr("The queue's error policy applies to the print job"),
+THE_JOB = {
+    "fail": tr(
+        "The queue's error policy applies to the print job; in a class, CUPS tries the next member"
+    ),
+    "wait": tr("The print job waits, and continues by itself"),
     "hold": tr("The print job is held until cirrus-statusd or a person releases it"),
     "stop-queue": tr("The print job stays in its queue, which stops until `cupsenable`"),
     "cancel": tr("The print job is canceled"),
@@ -53,17 +56,18 @@ def command(
     if found is None:
         wrong = tr("'{code}' is not a code. `cirrusctl explain` lists all codes.", code=code)
         raise typer.BadParameter(translated(wrong), param_hint="CODE")
-    output.document(found._asdict(), _text(found))
+    output.document(found._asdict(), explained(found))
 
 
-def _text(each: Explanation) -> str:
+def explained(each: Explanation) -> str:
+    """The explanation as lines."""
     parts = [
         tr("{code}: {what}.", code=each.code, what=each.what),
         each.more,
         tr("What to do: {do}.", do=each.do) if each.do else "",
         tr(
             "{job} (the backend's exit code is {exit_code}).",
-            job=_THE_JOB[each.job],
+            job=THE_JOB[each.job],
             exit_code=each.exit_code,
         ),
     ]
