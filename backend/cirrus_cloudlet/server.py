@@ -1,7 +1,7 @@
 """The server process: socket, TLS, signals.
 
 Plain text is served on loopback addresses only. When the server accepts connections, it prints
-its URL as the only line on standard output.
+its URL as the first line on standard output, and then what the caller has to say.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import signal
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -29,7 +30,13 @@ _GRACE_S = 1  # for running requests when the server stops
 
 
 def serve(
-    folder: Path, listen: str, certificate: Path | None, key: Path | None, *, announce: bool
+    folder: Path,
+    listen: str,
+    certificate: Path | None,
+    key: Path | None,
+    *,
+    announce: bool,
+    begun: Callable[[str, Cloud], str],
 ) -> None:
     """Serve a data folder until SIGTERM or SIGINT.
 
@@ -38,6 +45,7 @@ def serve(
         certificate: for TLS, a PEM file with the certificate and its chain.
         key: the certificate's key, a PEM file.
         announce: whether to announce the server by DNS-SD.
+        begun: makes a text for people, once connections are accepted at the server's URL.
 
     Raises:
         SettingsError: the address, the certificate or the folder cannot be used.
@@ -77,19 +85,22 @@ def serve(
             shown.enter_context(announce_server(address, port, bool(certificate), companies))
         name = f"[{host}]" if ":" in host else host
         url = f"{'https' if certificate else 'http'}://{name}:{port}/"
-        _Server(config, url, bound).run([bound])
+        _Server(config, url, bound, lambda: begun(url, cloud)).run([bound])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, url: str, listener: Listener) -> None:
+    def __init__(
+        self, config: uvicorn.Config, url: str, listener: Listener, begun: Callable[[], str]
+    ) -> None:
         super().__init__(config)
+        self._begun = begun
         self._url = url
         self._listener = listener
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(f"Listening on {self._url}", flush=True)
+            print(f"Listening on {self._url}", self._begun(), sep="\n", flush=True)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_IN_A_SECOND == 0:

@@ -19,6 +19,7 @@ from cloudlet_server import CloudletServer, Tls
 from curl import Curl
 from paths import REPO
 from stranger import NOBODY
+from visitor import Visitor
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -31,14 +32,16 @@ def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_everything_without_a_server(tmp_path: Path) -> None:
-    """Every command works without a running server; of the add commands only `key` prints."""
+    """Every command works without a running server, and says what it has done."""
     data = tmp_path / "made" / "here"
-    for command in (
-        "company add ACME", "location add ACME/Büro --name Front",
-        "device add ACME/Büro/a%2Fb --type command --target cat --formats pdf;ps",
+    for command, said in (
+        ("company add ACME", "Added the company ACME."),
+        ("location add ACME/Büro --name Front", "Added the location ACME/Büro."),
+        ("device add ACME/Büro/a%2Fb --type command --target cat --formats pdf;ps",
+         "Added the device ACME/Büro/a%2Fb: documents go to the command cat."),
     ):  # fmt: skip
         done = run(data, *command.split())
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{said}\n", "")
     assert run(data, "location", "offline", "Büro").stdout == "ACME/Büro is offline: jobs wait\n"
     assert "\toffline\t" in run(data, "device", "list").stdout
     switched = run(data, "location", "online", "Büro", "--company", "ACME")
@@ -71,10 +74,42 @@ def test_a_location_is_named_as_when_it_was_added(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stdout) == (1, "")
 
 
+def test_places_are_named_alike_in_each_command(own: CloudletServer) -> None:
+    """COMP/LOC and COMP/LOC/DEV work wherever a location, a device or a list is named."""
+    own.cli("device", "add", "-p", "Rival/Rome/Laser")
+    own.cli("device", "add", "-p", "ACME/Rome/Laser")
+    several = own.cli_result("device", "disable", "Rome/Laser")
+    assert "ACME, Rival have 'Rome/Laser'; give ACME/Rome/Laser" in several.stderr
+    said = own.cli("device", "disable", "Rival/Rome/Laser")
+    assert said == "Rival/Rome/Laser is disabled: it refuses new jobs, and submitted jobs wait"
+    assert own.cli("device", "list", "Rival").split("\t")[4] == "inactive"
+    assert own.cli("device", "list", "ACME/Rome").split("\t")[4] == "online"
+    assert "enabled" in own.cli("device", "enable", "Rome/Laser", "--company", "Rival")
+    assert "disabled" in own.cli("location", "disable", "Rival/Rome")
+    assert own.cli("location", "list", "Rival") == "Rival\tRome\t\tinactive\t1"
+    job_id = Curl(own.url, own.key).submit(targets="Rome:Laser")
+    for place in ("ACME", "ACME/Rome", "ACME/Rome/Laser"):
+        assert own.cli("job", "list", place).startswith(job_id)
+        assert f'"id": "{job_id}"' in own.cli("job", "list", place, "--json")
+    for place in ("Rival", "ACME/Office", "ACME/Rome/Other"):
+        assert own.cli("job", "list", place) == ""
+    own.cli("account", "add", "anna", "--location", "Rival/Rome")
+    own.cli("account", "add", "berta", "--location", "Rome", "--company", "ACME")
+    lines = [line.split("\t")[:3] for line in own.cli("account", "list").splitlines()]
+    assert lines == [["anna", "Rival", "Rome"], ["berta", "ACME", "Rome"]]
+
+
 def test_a_device_with_all_that_is_above_it(tmp_path: Path) -> None:
-    """One command makes a cloud; existing companies and locations stay as they are."""
+    """One command makes a cloud, and says so; what exists stays as it is."""
     assert run(tmp_path / "new", "device", "add", "Acme/Paris/Laser1").returncode == 1
-    run(tmp_path / "new", "device", "add", "-p", "Acme/Paris/Laser1")
+    first = run(tmp_path / "new", "device", "add", "-p", "Acme/Paris/Laser1").stdout
+    assert first.splitlines()[:2] == [
+        "Added the company Acme.", "Added the location Acme/Paris."
+    ]  # fmt: skip
+    path = tmp_path / "new" / "delivered" / "{location}/{device}/{jobid}-{title}.{ext}"
+    assert first.splitlines()[2:] == [
+        f"Added the device Acme/Paris/Laser1: documents become files, {path}."
+    ]
     run(tmp_path / "new", "location", "offline", "Paris")
     run(tmp_path / "new", "device", "add", "-p", "Acme/Paris/Laser2")
     run(tmp_path / "new", "device", "add", "-p", "Acme/Lyon/Laser1")
@@ -132,6 +167,14 @@ def test_lists_at_a_terminal(tmp_path: Path) -> None:
     titles, key = on_terminal(tmp_path, "key", "list")
     assert titles.split() == ["NAME", "COMPANY", "MADE", "AT", "ROLE"]
     assert key.startswith("mine  (any company)  20") and key.endswith("  print")
+    said, key = on_terminal(tmp_path, "key", "add", "--company", "ACME")
+    assert said == (
+        "Added a key for the company ACME with the role print. The key is shown only now."
+    )
+    said, _ = on_terminal(tmp_path, "account", "add", "anna", "--company", "ACME")
+    assert said == (
+        "Added the account anna, which sees all locations of ACME. The password is shown only now."
+    )
     titles, _ = on_terminal(tmp_path, "company", "list")
     assert titles == "COMPANY"
 
@@ -139,7 +182,10 @@ def test_lists_at_a_terminal(tmp_path: Path) -> None:
 def test_each_option_is_explained(tmp_path: Path) -> None:
     """The help of `serve` explains each option and its default."""
     said = " ".join(run(tmp_path, "serve", "--help").stdout.partition("options:")[2].split())
-    for option in ("--data DIR", "--listen ADDRESS:PORT", "--tls-cert FILE", "--tls-key FILE"):
+    for option in (
+        *("--data DIR", "--listen ADDRESS:PORT", "--tls-cert FILE", "--tls-key FILE"),
+        *("--admin NAME", "--company COMP", "--new"),
+    ):
         assert re.search(rf"{option} [a-z]", said), said
     assert "(127.0.0.1:27082)" in said
 
@@ -156,7 +202,7 @@ def test_each_option_is_explained(tmp_path: Path) -> None:
         ("location offline Twice", "--company"),
         ("location offline Twice", "/Twice"),
         ("location offline Nobody/Twice", "Twice"),
-        ("location offline a/b/c", "COMP/LOC"),
+        ("location offline a/b/c", "[COMP/]LOC"),
         ("device add ACME/Office/Folder --type file", "already"),
         ("device add ACME/Nowhere/D --type file", "Nowhere"),
         ("device add ACME/Office/D --type printer", "queue"),
@@ -168,6 +214,12 @@ def test_each_option_is_explained(tmp_path: Path) -> None:
         ("key role none admin", "none"),
         ("account add anna --company Nobody", "Nobody"),
         ("account add anna --company ACME --location Nowhere", "Nowhere"),
+        ("account add anna --company Rival --location ACME/Office", "Rival"),
+        ("account add anna", "--company"),
+        ("device disable Office/None", "Office/None"),
+        ("device disable Folder", "[COMP/]LOC/DEV"),
+        ("device list a/b/c", "COMP[/LOC]"),
+        ("serve --company ACME", "--admin"),
         ("account password none", "none"),
         ("account remove none", "none"),
         ("job delete 1-1", "1-1"),
@@ -201,7 +253,8 @@ def test_accounts(own: CloudletServer) -> None:
     own.cli("location", "add", "ACME/Berta", "--browser")
     asked = ("account", "add", "berta", "--company", "ACME", "--location", "Berta", "--ask")
     assert "at least 8" in own.cli_result(*asked, text="seven77\n").stderr
-    assert own.cli_result(*asked, text="eight888\n").stdout == ""
+    added = own.cli_result(*asked, text="eight888\n")
+    assert (added.stdout, added.stderr) == ("", "")
     lines = [line.split("\t")[:3] for line in own.cli("account", "list").splitlines()]
     assert lines == [["anna", "ACME", "(all locations)"], ["berta", "ACME", "Berta"]]
     assert own.cli("account", "password", "anna") != made
@@ -250,6 +303,66 @@ def test_an_empty_cloud_is_served_with_a_hint(tmp_path: Path) -> None:
         )
     finally:
         server.close()
+
+
+def serving(folder: Path, *args: str) -> pexpect.spawn[str]:
+    """Serve a folder at a terminal, on a free port."""
+    program = str(Path(sys.executable).with_name("cirrus-cloudlet"))
+    words = ["serve", "--allow-root", "--no-announce", "--listen", "127.0.0.1:0", *args]
+    words += ["--data", str(folder)]
+    return pexpect.spawn(program, words, encoding="utf-8", timeout=60, dimensions=(24, 200))
+
+
+def test_a_new_cloud_at_a_terminal(tmp_path: Path) -> None:
+    """`serve` asks before it makes a folder, adds the first account, and says how to sign in."""
+    folder = tmp_path / "new"
+    refused = serving(folder, "--admin", "anna")
+    refused.expect_exact(f"There is no folder {folder}. Make a new cloud there? [y/N] ")
+    refused.sendline("")
+    refused.expect_exact("nothing was made")
+    refused.expect(pexpect.EOF)
+    assert not folder.exists()
+    first = serving(folder, "--admin", "anna")
+    first.expect_exact("[y/N] ")
+    first.sendline("y")
+    first.expect_exact("(sign in as anna)")
+    said = str(first.before)
+    password = re.findall(r"Password of anna, shown only now: (\S+)\s", said)[0]
+    url = re.findall(r"Web page: (http://127\.0\.0\.1:\d+)/ ", said)[0]
+    assert Visitor(url).sign_in("anna", password).status == 303
+    first.terminate(force=True)
+    again = serving(folder, "--admin", "berta")  # no question, because there is a folder
+    again.expect_exact("there are accounts already, so --admin berta adds none")
+    again.expect_exact("(sign in as anna)")
+    again.terminate(force=True)
+    assert not (folder / "first-password").exists()
+
+
+def test_a_new_cloud_without_a_terminal(tmp_path: Path) -> None:
+    """Without a terminal nothing is asked, and the first password is in a private file."""
+    server = CloudletServer()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cloudlet.toml").touch()
+    server.start(tmp_path / "data", options=("--admin", "anna", "--company", "Acme"))
+    try:
+        path = server.data / "first-password"
+        assert path.stat().st_mode & 0o777 == 0o600
+        password = path.read_text().strip()
+        assert str(path) in server.log_text and password not in server.log_text
+        assert Visitor(server.url).sign_in("anna", password).status == 303
+        assert server.cli("company", "list") == "Acme"
+    finally:
+        server.close()
+
+
+def test_the_first_account_needs_one_company(tmp_path: Path) -> None:
+    """With several companies, `--admin` needs `--company`."""
+    for company in ("ACME", "Rival"):
+        run(tmp_path, "company", "add", company)
+    serve = ("serve", "--allow-root", "--listen", "127.0.0.1:0", "--admin", "anna")
+    assert "--company, one of: ACME, Rival" in run(tmp_path, *serve).stderr
+    assert "Nobody" in run(tmp_path, *serve, "--company", "Nobody").stderr
+    assert run(tmp_path, "account", "list").stdout == ""
 
 
 def test_a_cloud_with_devices_is_served_without_a_hint(own: CloudletServer) -> None:

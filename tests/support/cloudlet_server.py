@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,8 +63,8 @@ class CloudletServer:
         self.port = reserved_port(self)
         self._process: Program[str] | None = None
 
-    def start(self, data_dir: Path, tls: Tls | None = None) -> None:
-        """Start on a folder; return when connections are accepted.
+    def start(self, data_dir: Path, tls: Tls | None = None, options: Sequence[str] = ()) -> None:
+        """Start on a folder, with further options of `serve`; return when it accepts connections.
 
         Raises:
             RuntimeError: the server ended before it listened; the text has its log.
@@ -75,7 +75,7 @@ class CloudletServer:
         if not (data_dir / "cloudlet.toml").exists():
             self._furnish()
         command = _command("serve", "--data", str(data_dir), "--listen", f"127.0.0.1:{self.port}")
-        command += [] if self._announce else ["--no-announce"]
+        command += [*options, *(() if self._announce else ("--no-announce",))]
         if tls:
             command += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
         with self.log.open("a") as log:

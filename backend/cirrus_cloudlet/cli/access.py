@@ -9,6 +9,7 @@ from pathlib import Path
 from cirrus_cloudlet.api.answers import timestamp
 from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
+from cirrus_cloudlet.cli.paths import ANY_LOCATION, find_place, join_path
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.storage.access import Accounts, Keys, Role, make_password
@@ -38,7 +39,10 @@ def _add_key(data: Path, company: str | None, name: str | None, role: str) -> No
     if company is not None and company not in InventoryFile(data).current().companies:
         raise SettingsError(f"there is no company {company!r}")
     with Store(data) as store:
-        print(Keys(store).add(company, name, Role(role)))
+        key = Keys(store).add(company, name, Role(role))
+    whose = f"the company {company}" if company else "any company"
+    _tell(f"Added a key for {whose} with the role {role}. The key is shown only now.")
+    print(key)
 
 
 @command("key list", "list all keys")
@@ -56,12 +60,14 @@ def _list_keys(data: Path) -> None:
 def _set_role(data: Path, name: str, role: str) -> None:
     with Store(data) as store:
         Keys(store).set_role(name, Role(role))
+    print(f"The key {name} has the role {role} now.")
 
 
 @command("key revoke", "revoke a key at once", _NAME)
 def _revoke_key(data: Path, name: str) -> None:
     with Store(data) as store:
         Keys(store).revoke(name)
+    print(f"Revoked the key {name}.")
 
 
 @command(
@@ -69,18 +75,25 @@ def _revoke_key(data: Path, name: str) -> None:
     "add an account and print its password once",
     _ASK,
     _NAME,
-    argument("--company", metavar="COMPID", required=True),
-    argument("--location", metavar="LOCID", help="show only this location's jobs"),
+    argument("--company", metavar="COMP", help="required, unless --location names it"),
+    argument("--location", metavar=ANY_LOCATION, help="show only this location's jobs"),
 )
-def _add_account(data: Path, ask: bool, name: str, company: str, location: str | None) -> None:
-    known = InventoryFile(data).current().companies
-    if company not in known:
+def _add_account(
+    data: Path, ask: bool, name: str, company: str | None, location: str | None
+) -> None:
+    inventory = InventoryFile(data).current()
+    if company is not None and company not in inventory.companies:
         raise SettingsError(f"there is no company {company!r}")
-    if location is not None and location not in known[company]:
-        raise SettingsError(f"there is no location {location!r}")
+    if location is not None:
+        company, location = find_place(inventory, location, ANY_LOCATION, company)
+    elif company is None:
+        raise SettingsError("give --company COMP or --location COMP/LOC")
     password = _new_password(ask)
     with Store(data) as store:
         Accounts(store).add(name, company, location, password)
+    seen = join_path(company, location) if location else f"all locations of {company}"
+    shown = "" if ask else " The password is shown only now."
+    _tell(f"Added the account {name}, which sees {seen}.{shown}")
     if not ask:
         print(password)
 
@@ -101,6 +114,8 @@ def _set_password(data: Path, ask: bool, name: str) -> None:
     password = _new_password(ask)
     with Store(data) as store:
         Accounts(store).set_password(name, password)
+    shown = "" if ask else " It is shown only now."
+    _tell(f"The account {name} has a new password. All its sessions have ended.{shown}")
     if not ask:
         print(password)
 
@@ -109,6 +124,13 @@ def _set_password(data: Path, ask: bool, name: str) -> None:
 def _remove_account(data: Path, name: str) -> None:
     with Store(data) as store:
         Accounts(store).remove(name)
+    print(f"Removed the account {name} and its sessions.")
+
+
+def _tell(text: str) -> None:
+    """Tell a person what was done. A script gets only the secret."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
 
 
 def _new_password(ask: bool) -> str:

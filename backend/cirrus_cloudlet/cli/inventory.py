@@ -1,7 +1,4 @@
-"""The `company`, `location` and `device` commands: changes to cloudlet.toml.
-
-Ids are joined with `/`, as in COMP/LOC/DEV; a `/` or `%` within an id is percent-encoded.
-"""
+"""The `company`, `location` and `device` commands: changes to cloudlet.toml."""
 
 from __future__ import annotations
 
@@ -9,44 +6,65 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
+from cirrus_cloudlet.cli.paths import (
+    ANY_DEVICE,
+    ANY_LOCATION,
+    COMPANY,
+    DEVICE,
+    LOCATION,
+    find_place,
+    join_path,
+    parse_path,
+)
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.inventory.file import KINDS, Changes, InventoryFile
-from cirrus_cloudlet.inventory.inventory import TYPE_NAMES, Location, check_id
+from cirrus_cloudlet.inventory.file import Changes, InventoryFile
+from cirrus_cloudlet.inventory.inventory import (
+    DELIVERY_FOLDER,
+    TYPE_NAMES,
+    Device,
+    DeviceType,
+    Location,
+)
 from cirrus_cloudlet.job_props import parse_props
 
 _INVENTORY = files("cirrus_cloudlet.inventory")
 _KINDS = tomllib.loads(_INVENTORY.joinpath("device_kinds.toml").read_text("utf-8"))
 
 
-@command("company add", "add a company", argument("path", metavar="COMP"), begins=True)
+def _filter(form: str) -> Any:
+    return argument("path", metavar=form, nargs="?", help="list only what is there")
+
+
+@command("company add", "add a company", argument("path", metavar=COMPANY), begins=True)
 def _add_company(data: Path, path: str) -> None:
-    (company,) = _ids(path, 1)
+    (company,) = parse_path(path, COMPANY)
     inventory = InventoryFile(data)
     if company in inventory.current().companies:
         raise SettingsError(f"company {company!r} already exists")
     inventory.change({(company,): {}})
+    print(f"Added the company {join_path(company)}.")
 
 
 @command("company list", "list all companies")
 def _list_companies(data: Path) -> None:
-    write_list(([_path(company)] for company in InventoryFile(data).current().companies), "company")
+    companies = InventoryFile(data).current().companies
+    write_list(([join_path(company)] for company in companies), "company")
 
 
 @command(
     "location add",
     "add a location",
-    argument("path", metavar="COMP/LOC"),
+    argument("path", metavar=LOCATION),
     argument("--name"),
     argument(
         "--browser", action="store_true", help="add a person who views documents in a browser"
     ),
 )
 def _add_location(data: Path, path: str, name: str | None, browser: bool) -> None:
-    company, location = _ids(path, 2)
+    company, location = parse_path(path, LOCATION)
     inventory = InventoryFile(data)
     known = inventory.current().companies
     if company not in known:
@@ -58,14 +76,18 @@ def _add_location(data: Path, path: str, name: str | None, browser: bool) -> Non
         device = {"name": "Browser", "type": "viewer", "target": f"{location}:browser"}
         changes = {**changes, (company, location, "browser"): device}
     inventory.change(changes)
+    added = join_path(company, location)
+    print(f"Added the location {added}{' with the device browser' if browser else ''}.")
 
 
-@command("location list", "list all locations")
-def _list_locations(data: Path) -> None:
+@command("location list", "list all locations", _filter("COMP"))
+def _list_locations(data: Path, path: str | None) -> None:
+    wanted = parse_path(path, COMPANY) if path else []
     rows = [
         (company, location.id, location.name, _state(location), str(len(location.devices)))
         for company, locations in InventoryFile(data).current().companies.items()
         for location in locations.values()
+        if wanted in ([], [company])
     ]
     write_list(rows, "company", "location", "name", "state", "devices")
 
@@ -76,48 +98,50 @@ def _state(location: Location) -> str:
     return "online" if location.online else "offline"
 
 
-def _switch(data: Path, path: str, company: str | None, online: bool) -> None:
-    if company is None and "/" in path:
-        company, location = _ids(path, 2)
-    else:
-        (location,) = _ids(path, 1)
+def _switch(
+    data: Path, path: str, company: str | None, form: str, said: str, fields: dict[str, bool]
+) -> None:
     inventory = InventoryFile(data)
-    companies = [
-        each
-        for each, locations in inventory.current().companies.items()
-        if location in locations and company in (None, each)
-    ]
-    if not companies:
-        raise SettingsError(f"there is no location {location!r}")
-    if len(companies) > 1:
-        listed = ", ".join(companies)
-        raise SettingsError(
-            f"{listed} have {location!r}; give {_path(companies[0], location)} or --company"
+    place = find_place(inventory.current(), path, form, company)
+    inventory.change({place: fields})
+    print(f"{join_path(*place)} is {said}")
+
+
+_SWITCHES = (
+    ("online", ANY_LOCATION, "deliver a location's documents", {"online": True}),
+    ("offline", ANY_LOCATION, "keep a location's documents waiting", {"online": False}),
+    *(
+        (verb, form, text, {"inactive": inactive})
+        for form in (ANY_LOCATION, ANY_DEVICE)
+        for verb, text, inactive in (
+            ("enable", "accept new jobs again", False),
+            ("disable", "refuse new jobs, and keep submitted jobs waiting", True),
         )
-    place = (companies[0], location)
-    inventory.change({place: {"online": online}})
-    print(f"{_path(*place)} is {'online: jobs are delivered' if online else 'offline: jobs wait'}")
-
-
-for _verb, _help in (
-    ("online", "deliver a location's documents"),
-    ("offline", "keep a location's documents waiting"),
-):
+    ),
+)
+_SAID = {
+    "online": "online: jobs are delivered",
+    "offline": "offline: jobs wait",
+    "enable": "enabled: it accepts jobs",
+    "disable": "disabled: it refuses new jobs, and submitted jobs wait",
+}
+for _verb, _form, _help, _fields in _SWITCHES:
+    _noun = "location" if _form is ANY_LOCATION else "device"
     command(
-        f"location {_verb}",
+        f"{_noun} {_verb}",
         _help,
-        argument(
-            "path", metavar="[COMP/]LOC", help="COMP is required if several companies have LOC"
-        ),
+        argument("path", metavar=_form, help=f"COMP is required if several have this {_noun}"),
         argument("--company", metavar="COMP", help="the same as COMP/"),
-        online=_verb == "online",
+        form=_form,
+        said=_SAID[_verb],
+        fields=_fields,
     )(_switch)
 
 
 @command(
     "device add",
     "add a device",
-    argument("path", metavar="COMP/LOC/DEV"),
+    argument("path", metavar=DEVICE),
     argument("--type", choices=list(TYPE_NAMES), default="file"),
     argument("--kind", choices=list(_KINDS), help="imitate this kind of printer"),
     argument("--target", help="path pattern, CUPS queue or command line"),
@@ -141,7 +165,7 @@ def _add_device(
     props: str | None,
     **others: str | None,
 ) -> None:
-    company, location, device = _ids(path, 3)
+    company, location, device = parse_path(path, DEVICE)
     inventory = InventoryFile(data)
     known = inventory.current()
     if not parents:
@@ -158,10 +182,30 @@ def _add_device(
     inventory.change(
         {**above, (company, location, device): {**_KINDS.get(kind or "", {}), **fields}}
     )
+    if company not in known.companies:
+        print(f"Added the company {join_path(company)}.")
+    if known.find(company, location, device)[0] is None:
+        print(f"Added the location {join_path(company, location)}.")
+    found = inventory.current().device(company, location, device)
+    print(f"Added the device {join_path(company, location, device)}: {_way(found, data)}.")
 
 
-@command("device list", "list all devices")
-def _list_devices(data: Path) -> None:
+def _way(device: Device, data: Path) -> str:
+    """Say where a device's documents go."""
+    match device.type:
+        case DeviceType.FILE:
+            path = data.absolute() / DELIVERY_FOLDER / device.target
+            return f"documents become files, {path}"
+        case DeviceType.PRINTER:
+            return f"documents go to the CUPS queue {device.target}"
+        case DeviceType.COMMAND:
+            return f"documents go to the command {device.target}"
+    return "documents wait until a person saves or discards them"
+
+
+@command("device list", "list all devices", _filter("COMP[/LOC]"))
+def _list_devices(data: Path, path: str | None) -> None:
+    wanted = parse_path(path, "COMP[/LOC]") if path else []
     rows = [
         (
             device.company, device.location, device.id, device.type.name.lower(),
@@ -171,25 +215,9 @@ def _list_devices(data: Path) -> None:
         for locations in InventoryFile(data).current().companies.values()
         for location in locations.values()
         for device in location.devices.values()
+        if wanted == [device.company, device.location][: len(wanted)]
     ]  # fmt: skip
     write_list(rows, "company", "location", "device", "type", "state", "formats", "target")
-
-
-def _ids(path: str, count: int) -> list[str]:
-    parts = path.split("/")
-    if len(parts) != count:
-        form = "/".join(("COMP", "LOC", "DEV")[:count]) if count > 1 else "ID"
-        raise SettingsError(f"{path!r} is not of the form {form}")
-    try:
-        decoded = [unquote(part, errors="strict") for part in parts]
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path!r} is not UTF-8") from error
-    return [check_id(part, kind) for part, kind in zip(decoded, KINDS, strict=False)]
-
-
-def _path(*ids: str) -> str:
-    """Join ids in the form that other commands take."""
-    return "/".join(each.replace("%", "%25").replace("/", "%2F") for each in ids)
 
 
 def _drop_none(**fields: Any) -> dict[str, Any]:

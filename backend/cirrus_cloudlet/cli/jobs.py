@@ -3,43 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cirrus_cloudlet.api.answers import timestamp
 from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
+from cirrus_cloudlet.cli.paths import join_path, parse_path
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import document_folder
 from cirrus_cloudlet.storage.jobs import ENDS, Job, Jobs, JobState
 
+_WHERE = "COMP[/LOC[/DEV]]"
 _JOB = argument("job", metavar="JOBID")
 
 
 @command(
     "job list",
     "list all jobs, newest first",
+    argument("path", metavar=_WHERE, nargs="?", help="list only the jobs for this place"),
     argument("--json", action="store_true", dest="as_json", help="print all details as JSON"),
 )
-def _list(data: Path, as_json: bool) -> None:
+def _list(data: Path, path: str | None, as_json: bool) -> None:
+    where = parse_path(path, _WHERE) if path else []
     if as_json:
-        print(json.dumps(details(data), ensure_ascii=False, indent=2))
+        print(json.dumps(details(data, where), ensure_ascii=False, indent=2))
         return
     rows = []
     with Store(data) as store:
-        jobs = Jobs(store).newest()
+        jobs = _jobs(Jobs(store), where)
     for job in jobs:
-        device = f"{job.company}/{job.location}/{job.device}"
+        device = join_path(job.company, job.location, job.device)
         at = timestamp(job.updated) or ""
         rows.append((job.id, device, job.state.name.lower(), at, job.title, job.message))
     write_list(rows, "job", "device", "state", "changed at", "title", "message")
 
 
-def details(data: Path) -> list[dict[str, Any]]:
-    """All jobs of a data folder as `job list --json` shows them, newest first."""
+def details(data: Path, where: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """All jobs of a data folder as `job list --json` shows them, newest first.
+
+    Args:
+        where: the ids of a company, a location and a device; only jobs for this place are listed.
+    """
     with Store(data) as store:
         jobs = Jobs(store)
-        return [_fields(job, jobs, document_folder(data)) for job in jobs.newest()]
+        return [_fields(job, jobs, document_folder(data)) for job in _jobs(jobs, where)]
+
+
+def _jobs(jobs: Jobs, where: Sequence[str]) -> list[Job]:
+    company, location, device = (*where, None, None, None)[:3]
+    return [job for job in jobs.newest(company, location) if device in (None, job.device)]
 
 
 def _fields(job: Job, jobs: Jobs, documents: Path) -> dict[str, Any]:
@@ -79,6 +93,7 @@ def _fields(job: Job, jobs: Jobs, documents: Path) -> dict[str, Any]:
 def _end(data: Path, job: str, verb: str) -> None:
     with Store(data) as store:
         Jobs(store).end(job, verb)
+    print(f"Job {job} is {ENDS[verb][0].name.lower()} now.")
 
 
 for _verb in sorted(ENDS):
@@ -89,3 +104,4 @@ for _verb in sorted(ENDS):
 def _retry(data: Path, job: str) -> None:
     with Store(data) as store:
         Jobs(store).retry(job)
+    print(f"Job {job} is delivered again.")
