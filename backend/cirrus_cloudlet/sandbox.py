@@ -21,12 +21,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from cirrus_cloudlet.translation import marked
+
 WAIT_S = 15.0
 _CPU_S = 10
 _MEMORY_BYTES = 512 * 1024**2
 _OUTPUT_BYTES = 16 * 1024**2
 _USER = 65533  # of nobody else: unused by https://systemd.io/UIDS-GIDS and Debian's policy, 9.2.2
-_TOO_LONG = "the document takes too long"
+_TOO_LONG = marked("the document takes too long")
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _READABLE = ("/usr", "/lib", "/lib64", "/etc/fonts", "/var/cache/fontconfig")
 _SANDBOX = (
@@ -103,5 +105,5 @@ def _cause(status: int) -> str:
     if number in (signal.SIGXCPU, signal.SIGKILL):
         return _TOO_LONG
     if number == signal.SIGXFSZ:
-        return "the page image is too large"
-    return "the document is damaged, protected or too large"
+        return marked("the page image is too large")
+    return marked("the document is damaged, protected or too large")

@@ -13,6 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -81,7 +82,8 @@ class Share:
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run blocking work in one of the company's threads, when its turn has come."""
-        return await self._threads.run(partial(work, *args, **kwargs))
+        context = copy_context()  # has the language of the request
+        return await self._threads.run(partial(context.run, work, *args, **kwargs))
 
     async def submit(self, submission: Callable[[], _T], *, is_small: bool) -> _T:
         """Do a submit, which may take long, in another of the company's threads. Small ones are

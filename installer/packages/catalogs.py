@@ -22,15 +22,19 @@ from babel.messages.pofile import read_po, write_po
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 REPO = Path(__file__).resolve().parents[2]
-PACKAGE = REPO / "backend" / "cirrus_bridge"
+BACKEND = REPO / "backend"
+PACKAGE, CLOUDLET_PACKAGE = BACKEND / "cirrus_bridge", BACKEND / "cirrus_cloudlet"
 # cirrusctl has a catalog of its own, because its texts are many. So have the drivers, because
 # CUPS's ppdc(1) reads that catalog, too (`ppd/` links to it).
-DOMAINS = CUPS, CIRRUSCTL, PPD = ("cirrus-bridge", "cirrusctl", "cirrus-ppd")
+CUPS, CIRRUSCTL, PPD, CLOUDLET = ("cirrus-bridge", "cirrusctl", "cirrus-ppd", "cirrus-cloudlet")
+DOMAINS = {CUPS: PACKAGE, CIRRUSCTL: PACKAGE, PPD: PACKAGE, CLOUDLET: CLOUDLET_PACKAGE}
 DRIVERS = REPO / "ppd" / "cirrus-bridge.drv"
 _SHOWN = re.compile(r'^ *\*?(?:Group|Option|Choice) "\w+/(.*?[A-Za-z]{2}.*?)"', re.MULTILINE)
 _PAPER = re.compile(r"^\*?MediaSize (\w+)", re.MULTILINE)
 # what a function takes for messages: its first argument, and that for many
 KEYWORDS = {"tr": None, "trn": (1, 2), "marked": None}
+# the same in templates
+_TEMPLATE_KEYWORDS = {"_": None, "ngettext": (1, 2)}
 _HEADER = """\
 msgid ""
 msgstr ""
@@ -67,7 +71,7 @@ def compile_all() -> None:
 
 def paths() -> list[Path]:
     """The paths of the catalogs."""
-    return sorted(PACKAGE.glob("locale/*/LC_MESSAGES/*.po"))
+    return sorted(BACKEND.glob("*/locale/*/LC_MESSAGES/*.po"))
 
 
 def read(path: Path) -> Catalog:
@@ -89,21 +93,30 @@ def compiled(path: Path) -> bytes:
 def messages(domain: str) -> Catalog:
     """All messages of the source that belong to the catalogs of a domain."""
     found = Catalog(domain=domain)
-    for file, line, message, comments, context in _extracted():
-        if domain == (CIRRUSCTL if Path(file).is_relative_to("cirrusctl") else CUPS):
+    for file, line, message, comments, context in _extracted(DOMAINS[domain]):
+        if domain == _domain(Path(file), DOMAINS[domain]):
             found.add(message, None, [(file, line)], auto_comments=comments, context=context)
     for file, text in _unmarked(domain):
         found.add(text, None, [(file, len(found) + 1)])
     return found
 
 
+def _domain(file: Path, package: Path) -> str:
+    if package == CLOUDLET_PACKAGE:
+        return CLOUDLET
+    return CIRRUSCTL if file.is_relative_to("cirrusctl") else CUPS
+
+
 @functools.cache  # once for all catalogs
-def _extracted() -> list[Any]:
+def _extracted(package: Path) -> list[Any]:
     return list(
         extract_from_dir(
-            PACKAGE,
-            method_map=[("**.py", "python")],
-            keywords=KEYWORDS,
+            package,
+            method_map=[("**.py", "python"), ("**.html", "jinja2")],
+            options_map={
+                "**.html": {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}
+            },
+            keywords={**KEYWORDS, **_TEMPLATE_KEYWORDS},
             comment_tags=["translators:"],
             strip_comment_tags=True,
         )
@@ -157,8 +170,8 @@ def main() -> None:
     """Run `installer/packages/catalogs.py [LANGUAGE…]`."""
     languages = {*sys.argv[1:], *(path.parts[-3] for path in paths())}
     for language in languages:
-        for domain in DOMAINS:
-            update(PACKAGE / "locale" / language / "LC_MESSAGES" / f"{domain}.po")
+        for domain, package in DOMAINS.items():
+            update(package / "locale" / language / "LC_MESSAGES" / f"{domain}.po")
     compile_all()
 
 

@@ -16,8 +16,9 @@ from starlette.types import Message
 from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.storage.access import Role
-from cirrus_cloudlet.storage.database import _SCHEMAS, Store
+from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import Amount, Owner, stored_amounts
+from cirrus_cloudlet.storage.schema import SCHEMAS
 from many_jobs import OPERATIONS, CountedStore, make_folder, submit_one
 
 PDF = b"%PDF-1.4 the document\n%%EOF\n"
@@ -214,7 +215,7 @@ INSERT INTO copy (job, company, key, path, bytes) VALUES (1, 'ACME', 'k', 'p', 4
 def test_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
     """The upgrade of a data folder counts what is stored, and finds the documents that ended."""
     with contextlib.closing(sqlite3.connect(tmp_path / "cloudlet.db")) as db:
-        db.executescript("".join(_SCHEMAS[:6]) + _OLD + "PRAGMA user_version = 6;")
+        db.executescript("".join(SCHEMAS[:6]) + _OLD + "PRAGMA user_version = 6;")
     with Store(tmp_path) as store:
         ended = store.execute("SELECT id, ended FROM document ORDER BY id")
         assert [tuple(row) for row in ended] == [("done", 8), ("gone", 3), ("waits", None)]

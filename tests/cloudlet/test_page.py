@@ -51,8 +51,44 @@ def test_jobs_and_devices(shared: CloudletServer, curl: Curl, visitor: Visitor) 
                  "mystery=4", "Delivered", "Waiting for the location", done):  # fmt: skip
         assert text in page.text
     about = visitor.get(f"/jobs/{done}").text
-    for text in ("<dt>duplex</dt><dd>3</dd>", "submitted", "received", "delivered", "Download"):
+    for text in (
+        "<dt><bdi>duplex</bdi></dt><dd><bdi>3</bdi></dd>",
+        "submitted",
+        "received",
+        "delivered",
+        "Download",
+    ):
         assert text in about
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "words"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.8", "de", ("Standorte", "2 Kopien", "Zugestellt", "Abmelden")),
+        ("nl, es;q=0.5, fr;q=0.4", "es", ("Ubicaciones", "2 copias", "Cerrar sesión")),
+        ("en;q=0.1, fr", "fr", ("Sites", "2 copies", "Se déconnecter")),
+        ("ja", "ja", ("拠点", "2 部", "サインアウト")),
+        ("nl", "en", ("Locations", "2 copies", "Sign out")),
+        ("de;q=0, *", "en", ("Locations",)),
+        (";;,=q;q=x", "en", ("Locations",)),
+    ],
+)
+def test_languages(
+    shared: CloudletServer,
+    curl: Curl,
+    visitor: Visitor,
+    accepted: str,
+    language: str,
+    words: tuple[str, ...],
+) -> None:
+    """The page is in the language that the browser prefers, and so are its errors."""
+    shared.wait_for_job(curl.submit(props="copies=2"), 2)
+    header = ("-H", f"Accept-Language: {accepted}")
+    page = visitor.get("/", *header).text
+    for text in (f'<html lang="{language}" dir="ltr">', *words):
+        assert text in page
+    missing = {"de": "Diese Seite gibt es nicht.", "en": "There is no such page."}
+    assert missing.get(language, "") in visitor.get("/none", *header).text
 
 
 def test_security_headers(shared: CloudletServer, visitor: Visitor) -> None:
@@ -102,7 +138,7 @@ def test_braces_in_names_of_props(
     curl.submit(props=f"{name}=some")
     page = visitor.get("/")
     assert page.status == 200
-    assert f"<li>{html.escape(name)}=some</li>" in page.text
+    assert f"<li><bdi>{html.escape(name)}=some</bdi></li>" in page.text
 
 
 @pytest.mark.parametrize(
@@ -369,6 +405,7 @@ def test_unknown_pages(shared: CloudletServer, visitor: Visitor) -> None:
     assert visitor.get("/none").status == 404
     assert visitor.get("/jobs/1-1").status == 404
     assert visitor.post("/none").status == 404
-    assert visitor.get("/locations/Office/offline").status == 404
+    assert visitor.get("/locations/Office/offline").status == 405
+    assert visitor.get("//api/version").status == Visitor(shared.url).get("//jobs").status == 404
     assert visitor.get("/", "-X", "DELETE").status == 405
     assert visitor.post("/sign-out", "-d", "more=1").status == 400

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from cirrus_cloudlet.storage.database import _SCHEMAS
+from cirrus_cloudlet.storage.schema import SCHEMAS
 from cloudlet_server import CloudletServer
 from curl import Curl
 
@@ -249,7 +249,7 @@ def test_keys_of_an_earlier_version(own: CloudletServer, first: str) -> None:
     for path in own.data.glob("cloudlet.db*"):
         path.unlink()
     with sqlite3.connect(own.data / "cloudlet.db") as db:
-        db.executescript("".join(_SCHEMAS[:2]))  # of the last version without roles
+        db.executescript("".join(SCHEMAS[:2]))  # of the last version without roles
         db.executescript("INSERT INTO api_key VALUES ('old', 'x', 'ACME', 0)")
         db.execute("PRAGMA user_version = 2")
     db.close()

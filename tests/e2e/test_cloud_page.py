@@ -93,7 +93,7 @@ def test_watch_a_job_arrive(
     expect(card).to_contain_text("4 pages")
     _expect_picture(card)
     expect(switch).to_be_focused()  # the switch is not replaced under a keyboard's user
-    expect(page.get_by_role("status")).to_contain_text("First: Delivered")
+    expect(page.get_by_role("status")).to_contain_text("\u2068First\u2069: Delivered")
 
     page.keyboard.press("Space")
     expect(switch).not_to_be_checked()
@@ -128,7 +128,7 @@ def test_unchanged_jobs_are_silent(page: Page, site: PrintSite, pdfs: dict[int, 
     expect(_card(page, "Old")).to_contain_text("4 pages")
     expect(page.get_by_role("status")).to_be_empty()
     site.cups.lp(queue, "-t", "Fresh", pdfs[1])
-    expect(page.get_by_role("status")).to_have_text("Fresh: Delivered")
+    expect(page.get_by_role("status")).to_have_text("\u2068Fresh\u2069: Delivered")
 
 
 def test_deliver_again_and_delete(
@@ -153,7 +153,7 @@ def test_deliver_again_and_delete(
     page.get_by_role("button", name="Delete Gone").click()
     expect(_card(page, "Gone").get_by_role("button")).to_have_count(0)
     assert site.cups.wait_job(gone)["job-state"] == 7
-    assert asked == ["Delete “Gone”?"]
+    assert asked == ["Delete “\u2068Gone\u2069”?"]
     assert page.evaluate("window.isTheSame")
 
 
@@ -204,7 +204,7 @@ def test_a_person_who_is_printed_to(
     expect(saved).to_contain_text("Wanted")
     assert site.cups.wait_job(wanted)["job-state"] == 9
     unwanted = site.cups.lp(queue, "-t", "Unwanted", pdfs[1])
-    page.get_by_role("button", name="Trash Unwanted").click()
+    page.get_by_role("button", name="Move to trash Unwanted").click()
     trash = page.locator("section", has=page.get_by_role("heading", name="Trash"))
     expect(trash).to_contain_text("Unwanted")
     assert site.cups.wait_job(unwanted)["job-state"] == 7

@@ -96,6 +96,7 @@ class Account(NamedTuple):
     company: str
     location: str | None
     created: float
+    is_administrator: bool = False
 
 
 class Accounts:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from cirrus_cloudlet.files import RUN, open_private
 from cirrus_cloudlet.sandbox import SandboxFault, run_sandboxed
+from cirrus_cloudlet.translation import marked
 
 log = logging.getLogger(__name__)
 MAX_PAGES = 50  # of a document that are shown
@@ -44,7 +45,7 @@ class Outline(NamedTuple):
 
 
 class NoPicture(Exception):
-    """There is no image of the page; the text gives the cause."""
+    """There is no image of the page; the text gives the cause, in English."""
 
 
 class Previews:
@@ -97,10 +98,10 @@ class Previews:
         document = self._document_path(document_id)
         try:
             if document.stat().st_size > _DOCUMENT_BYTES:
-                raise SandboxFault("the document is too large")
+                raise SandboxFault(marked("the document is too large"))
             found = _PAGES.search(run_sandboxed(["pdfinfo", "-"], document))
             if not found or found[1] == b"0":
-                raise SandboxFault("the document has no pages")
+                raise SandboxFault(marked("the document has no pages"))
             outline = Outline(int(found[1]))
         except FileNotFoundError:
             raise NoPicture("the document is no longer kept") from None
@@ -118,7 +119,7 @@ class Previews:
         try:
             picture = run_sandboxed(render, document)
             if not picture.startswith(_PNG):
-                raise SandboxFault("pdftoppm made no page image")
+                raise SandboxFault(marked("pdftoppm made no page image"))
         except SandboxFault as fault:
             _check_sandbox()
             self._bad_pages.add(path)

@@ -12,23 +12,50 @@ from time import localtime, strftime
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.ext import InternationalizationExtension
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from cirrus_cloudlet.api.answers import timestamp
+from cirrus_cloudlet.inventory.inventory import DeviceType
+from cirrus_cloudlet.storage.jobs import JobState
+from cirrus_cloudlet.translation import (
+    direction,
+    isolated,
+    language,
+    marked,
+    tr,
+    translations,
+    trn,
+)
 
 _PROPS = {
-    ("collate", "1"): "collated",
-    ("color", "1"): "gray",
-    ("color", "2"): "color",
-    ("copies", "1"): "1 copy",
-    ("duplex", "1"): "one-sided",
-    ("duplex", "2"): "two-sided",
-    ("duplex", "3"): "two-sided, short edge",
-    ("orientation", "1"): "portrait",
-    ("orientation", "2"): "landscape",
+    ("collate", "1"): marked("collated"),
+    ("color", "1"): marked("gray"),
+    ("color", "2"): marked("color"),
+    ("duplex", "1"): marked("one-sided"),
+    ("duplex", "2"): marked("two-sided"),
+    ("duplex", "3"): marked("two-sided, short edge"),
+    ("orientation", "1"): marked("portrait"),
+    ("orientation", "2"): marked("landscape"),
 }
-# the text before and after a value
-_AROUND = {"copies": ("", " copies"), "size": ("", ""), "tray": ("from ", "")}
+_STEPS = {
+    JobState.SUBMITTED: marked("submitted"),
+    JobState.RECEIVED: marked("received"),
+    JobState.DELIVERED: marked("delivered"),
+    JobState.DELETED: marked("deleted"),
+    JobState.SAVED: marked("saved"),
+    JobState.TRASHED: marked("trashed"),
+}
+_KINDS = {
+    DeviceType.PRINTER: marked("printer"),
+    DeviceType.FILE: marked("file"),
+    DeviceType.COMMAND: marked("command"),
+    DeviceType.VIEWER: marked("browser"),
+    DeviceType.NETWORK_PRINTER: marked("network printer"),
+}
+_COPIES = re.compile("[1-9][0-9]{0,5}", re.ASCII)
+_DECIMAL_COMMA = ("de", "es", "fr")
 
 # names of secrets: PIN, JobPIN, user-pin, job-password, Passcode …; no others, such as pinned
 _SECRET = re.compile(
@@ -46,11 +73,17 @@ def render(template: str, status: int = 200, /, **values: object) -> Response:
 
 def in_words(props: Mapping[str, str]) -> list[str]:
     """Describe a job's properties; a property without words is shown as it was sent."""
-    # not by str.format: the name of a property may have braces
-    return [
-        _PROPS.get((name, value)) or value.join(_AROUND.get(name, (f"{name}=", "")))
-        for name, value in shown(props).items()
-    ]
+    return [_word(name, value) for name, value in shown(props).items()]
+
+
+def _word(name: str, value: str) -> str:
+    if (name, value) in _PROPS:
+        return tr(_PROPS[name, value])
+    if name == "copies" and _COPIES.fullmatch(value):
+        return trn("{count} copy", "{count} copies", int(value))
+    if name == "tray":
+        return tr("from {tray}", tray=isolated(value))
+    return value if name == "size" else f"{name}={value}"
 
 
 def shown(props: Mapping[str, str]) -> dict[str, str]:
@@ -61,15 +94,43 @@ def shown(props: Mapping[str, str]) -> dict[str, str]:
     return {name: _HIDDEN if _SECRET.search(name) else value for name, value in props.items()}
 
 
+def _size(size_bytes: int) -> str:
+    """A size in words, such as "1.2 MB"."""
+    if size_bytes < 1000:
+        return trn("{count} byte", "{count} bytes", size_bytes)
+    kilobytes = size_bytes / 1000
+    if kilobytes < 1000:
+        return tr("{size} kB", size=_number(kilobytes))
+    return tr("{size} MB", size=_number(kilobytes / 1000))
+
+
+def _number(value: float) -> str:
+    written = f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+    return written.replace(".", ",") if language() in _DECIMAL_COMMA else written
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("cirrus_cloudlet.web"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    extensions=[InternationalizationExtension],
 )
+_ENVIRONMENT.policies["ext.i18n.trimmed"] = True
+_ENVIRONMENT.install_gettext_callables(  # type: ignore[attr-defined] # by the extension
+    lambda text: translations().gettext(text),
+    lambda one, many, count: translations().ngettext(one, many, count),
+    newstyle=True,
+)
+_ENVIRONMENT.globals |= {"language": language, "direction": direction}
 _ENVIRONMENT.filters |= {
+    "bdi": lambda name: Markup("<bdi>{}</bdi>").format(name),
+    "isolated": isolated,
+    "size": _size,
     "segment": lambda text: quote(text, safe=""),
+    "kind": lambda kind: tr(_KINDS[kind]),
+    "step": lambda state: tr(_STEPS[state]),
     "time": lambda time_s: strftime("%Y-%m-%d %H:%M:%S", localtime(time_s)),
     "timestamp": timestamp,
     "in_words": in_words,

@@ -25,6 +25,7 @@ from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.networks import SITE_BITS, SUBSCRIBER_BITS, network
 from cirrus_cloudlet.storage.access import Account
+from cirrus_cloudlet.translation import tr
 from cirrus_cloudlet.web.rendering import render
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,9 @@ class SignIn:
         wait_s = self._wrong.wait_s(name, address)
         if wait_s:
             log.warning("a sign-in from %s was not checked: too many wrong passwords", address)
-            problem = f"Too many wrong passwords. Try again in {-(-wait_s // 60)} min."
+            problem = tr(
+                "Too many wrong passwords. Try again in {minutes} min.", minutes=-(-wait_s // 60)
+            )
             response = render("sign_in", 429, problem=problem, name=name)
             response.headers["Retry-After"] = str(wait_s)
             return response
@@ -109,7 +112,7 @@ class SignIn:
         self._wrong.count(name, address)
         # the name is not logged: a person may have typed a password there
         log.warning("a sign-in from %s was refused", address)
-        return render("sign_in", 403, problem="Wrong name or password.", name=name)
+        return render("sign_in", 403, problem=tr("Wrong name or password."), name=name)
 
 
 async def read_form(
@@ -121,18 +124,36 @@ async def read_form(
         RequestFault: the form is from another site or session, or has unknown fields.
     """
     if call.method != "POST":
-        raise RequestFault(405, "Use POST to send this form.")
+        raise RequestFault(405, tr("Use POST to send this form."))
+    _check_site(call)
+    fields = await call.fields(known | {"token"} if visitor else known)
+    if visitor:
+        _check_token(visitor, fields.get("token", ""))
+    return fields
+
+
+def check_form(call: Call, visitor: Visitor) -> None:
+    """Check a request whose body is no form: the header `Form-Token` has the form's token.
+
+    Raises:
+        RequestFault: the request comes from another site or session.
+    """
+    _check_site(call)
+    _check_token(visitor, call.headers.get("form-token", ""))
+
+
+def _check_site(call: Call) -> None:
     # a form without these headers is checked by its token alone
     origin = call.headers.get("origin")
     if (call.headers.get("sec-fetch-site") or "same-origin") != "same-origin" or (
         origin and origin.partition("://")[2] != call.authority
     ):
-        raise RequestFault(403, "This form comes from another site.")
-    fields = await call.fields(known | {"token"} if visitor else known)
-    sent = fields.get("token", "").encode()
-    if visitor and not hmac.compare_digest(visitor.form_token.encode(), sent):
-        raise RequestFault(403, "This form is from an earlier session. Load the page again.")
-    return fields
+        raise RequestFault(403, tr("This form comes from another site."))
+
+
+def _check_token(visitor: Visitor, sent: str) -> None:
+    if not hmac.compare_digest(visitor.form_token.encode(), sent.encode()):
+        raise RequestFault(403, tr("This form is from an earlier session. Load the page again."))
 
 
 def _cookie(call: Call) -> str:

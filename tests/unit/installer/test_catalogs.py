@@ -25,7 +25,7 @@ TO_ADMINISTRATORS = {
     "event": 1,
     "document": 1,
 }
-SOURCES = sorted(catalogs.PACKAGE.rglob("*.py"))
+SOURCES = sorted(path for each in {*catalogs.DOMAINS.values()} for path in each.rglob("*.py"))
 # Foreign words with a single right term here, because each thing has one name.
 OTHER_WORDS = {
     "de": ("angegebene warteschlange", "druckerwarteschlange", "druckjob"),
@@ -36,7 +36,9 @@ OTHER_WORDS = {
 
 
 def _fields(template: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    """The fields of a text: `{name}` in Python, `%(name)s` in a template of the page."""
+    braces = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    return braces | set(re.findall(r"%\(\w+\)s", template))
 
 
 def _texts(message: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
@@ -112,7 +114,7 @@ def _is_constant(node: ast.expr) -> bool:
     return bool(name) and name == name.upper()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(catalogs.PACKAGE)))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(catalogs.BACKEND)))
 def test_templates_are_ours(path: Path) -> None:
     """A text to translate is a literal with exactly its fields, or a constant.
 

@@ -12,6 +12,11 @@ function tell(trouble) {
   place.textContent = trouble;
 }
 
+// The page's own texts are in the language of the page.
+function tellOf(text) {
+  tell(document.getElementById("trouble").dataset[text]);
+}
+
 // Shows a new picture as if it came out of a printer.
 function comeOut(picture) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
@@ -85,7 +90,7 @@ async function refresh() {
     }
     tell("");
   } catch {
-    tell("The server does not respond. This page may be out of date.");
+    tellOf("silent");
   }
   clearTimeout(timer);
   if (!document.hidden) timer = setTimeout(refresh, EVERY_MS);
@@ -104,7 +109,7 @@ document.addEventListener("submit", event => {
   if (form.dataset.confirm && !confirm(form.dataset.confirm)) return event.preventDefault();
   if (!form.closest("[data-live]") || "download" in form.dataset) return;
   event.preventDefault();
-  send(form).catch(() => tell("The server does not respond. Try again later."));
+  send(form).catch(() => tellOf("unsent"));
 });
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 refresh();

@@ -1,4 +1,4 @@
-"""The jobs that a signed-in person sees, and the actions allowed on them.
+"""The jobs that a signed-in person sees, in words, and the actions allowed on them.
 
 The same rule decides which actions a page offers and which requests are carried out.
 """
@@ -14,16 +14,17 @@ from cirrus_cloudlet.inventory.inventory import DeviceType
 from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.storage.jobs import ENDS, Job, JobState, Step, can_retry
 from cirrus_cloudlet.storage.previews import MAX_PAGES, Outline
+from cirrus_cloudlet.translation import marked, tr, verbatim
 
 _JOBS = 100
 # state → its name on the page, and its color class
 _STATES = {
-    JobState.SUBMITTED: ("Waiting for the location", "wait"),
-    JobState.RECEIVED: ("Being delivered", "wait"),
-    JobState.DELIVERED: ("Delivered", "good"),
-    JobState.DELETED: ("Deleted", "gone"),
-    JobState.SAVED: ("Saved", "good"),
-    JobState.TRASHED: ("In the trash", "gone"),
+    JobState.SUBMITTED: (marked("Waiting for the location"), "wait"),
+    JobState.RECEIVED: (marked("Being delivered"), "wait"),
+    JobState.DELIVERED: (marked("Delivered"), "good"),
+    JobState.DELETED: (marked("Deleted"), "gone"),
+    JobState.SAVED: (marked("Saved"), "good"),
+    JobState.TRASHED: (marked("In the trash"), "gone"),
 }
 
 
@@ -51,18 +52,16 @@ def find(cloud: Cloud, account: Account, job_id: str) -> JobView:
     """Find a job that an account may see; raise RequestFault if there is none."""
     job = cloud.jobs.find(job_id)
     if not job or job.company != account.company or account.location not in (None, job.location):
-        raise RequestFault(404, "There is no such job.")
+        raise RequestFault(404, tr("There is no such job."))
     return _view(cloud, job)
 
 
 def _view(cloud: Cloud, job: Job) -> JobView:
     location, device = cloud.inventory.current().find(job.company, job.location, job.device)
     is_persons = device is not None and device.type is DeviceType.VIEWER
-    word, tone = _STATES[job.state]
-    if job.state is JobState.RECEIVED and job.step is Step.HELD:
-        word, tone = ("New", "wait") if is_persons else ("Not delivered", "bad")
+    word, tone = _state(job, is_persons)
     is_kept = cloud.documents.path(job.document).exists()
-    outline = _outline(cloud, job) if is_kept else Outline(0, "The document is no longer kept.")
+    outline = _outline(cloud, job) if is_kept else Outline(0, tr("The document is no longer kept."))
     return JobView(
         job=job,
         location=(location.name if location else "") or job.location,
@@ -77,16 +76,26 @@ def _view(cloud: Cloud, job: Job) -> JobView:
     )
 
 
+def _state(job: Job, is_persons: bool) -> tuple[str, str]:
+    if job.state is JobState.RECEIVED and job.step is Step.HELD:
+        return (tr("New"), "wait") if is_persons else (tr("Not delivered"), "bad")
+    return tr(_STATES[job.state][0]), _STATES[job.state][1]
+
+
 def _outline(cloud: Cloud, job: Job) -> Outline | None:
     """Find what can be shown of a document; None before its first view."""
     if job.state is JobState.SUBMITTED:
-        return Outline(0, "Nothing printed yet.")
+        return Outline(0, tr("Nothing printed yet."))
     if job.state is JobState.DELETED:
-        return Outline(0, "Deleted.")
+        return Outline(0, tr("Deleted."))
     if job.format != "pdf":
-        return Outline(0, f"There are no page images of {job.format.upper()} documents.")
+        return Outline(
+            0, tr("There are no page images of {format} documents.", format=job.format.upper())
+        )
     known = cloud.previews.outline(job.document)
-    return Outline(0, f"No page image: {known.problem}.") if known and known.problem else known
+    if known and known.problem:
+        return Outline(0, tr("No page image: {cause}.", cause=verbatim(known.problem)))
+    return known
 
 
 def _is_allowed(verb: str, job: Job, is_persons: bool) -> bool:

@@ -1,0 +1,118 @@
+"""The pages of jobs: the newest jobs, a job with its pages, and what people do with jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+
+from cirrus_cloudlet.delivery.queue import Place
+from cirrus_cloudlet.errors import RequestFault
+from cirrus_cloudlet.inventory.tags import make_safe
+from cirrus_cloudlet.storage.jobs import ENDS, JobState
+from cirrus_cloudlet.storage.previews import NoPicture, Size
+from cirrus_cloudlet.translation import tr
+from cirrus_cloudlet.web.job_views import JobView, find, newest
+from cirrus_cloudlet.web.pages import show
+from cirrus_cloudlet.web.routes import Route, Visit, no_page
+
+
+def _home(visit: Visit) -> Response:
+    account = visit.account
+    jobs = newest(visit.cloud, account)
+    if account.location is None:
+        companies = visit.cloud.inventory.current().companies
+        locations = list(companies[account.company].values())
+        sections = {tr("Newest jobs"): jobs}
+    else:
+        locations = []
+        sections = _mailbox(jobs)
+    return show(visit, "home", locations=locations, sections=sections)
+
+
+def _mailbox(jobs: Sequence[JobView]) -> dict[str, list[JobView]]:
+    """A browser user's jobs by state; deleted jobs are not shown."""
+    states = {
+        tr("New"): (JobState.SUBMITTED, JobState.RECEIVED, JobState.DELIVERED),
+        tr("Saved"): (JobState.SAVED,),
+        tr("Trash"): (JobState.TRASHED,),
+    }
+    return {
+        name: [seen for seen in jobs if seen.job.state in among] for name, among in states.items()
+    }
+
+
+def _job(visit: Visit) -> Response:
+    seen = _find(visit)
+    return show(visit, "job", seen=seen, history=visit.cloud.jobs.history(seen.job.id))
+
+
+def _document(visit: Visit) -> Response:
+    return _download(visit, _find(visit))
+
+
+async def _thumbnail(visit: Visit) -> Response:
+    return await _picture(visit, 1, Size.SMALL)
+
+
+async def _page(visit: Visit) -> Response:
+    number = visit.ids[1]
+    if not (number.isdecimal() and len(number) < 4):
+        raise no_page()
+    return await _picture(visit, int(number), Size.LARGE)
+
+
+async def _picture(visit: Visit, number: int, size: Size) -> Response:
+    seen = await visit.share.run(_find, visit)
+    if seen.problem:
+        raise RequestFault(404, seen.problem)
+    page = visit.cloud.previews.page
+    try:
+        picture = await visit.share.paint(page, seen.job.document, number, size)
+    except NoPicture as reason:
+        return PlainTextResponse(f"{reason}\n", 404)
+    return Response(picture, media_type="image/png")
+
+
+def _change(verb: str, visit: Visit) -> Response:
+    seen = _find(visit)
+    if verb not in seen.actions:
+        raise RequestFault(
+            409, tr("This is no longer possible. State of the job: {state}.", state=seen.word)
+        )
+    job = seen.job
+    if verb == "retry":
+        visit.cloud.jobs.retry(job.id)
+        visit.cloud.worker.notice([Place(job.company, job.location, job.device)])
+    else:
+        visit.cloud.jobs.end(job.id, verb)
+    if verb == "save" and seen.has_document:
+        return _download(visit, seen)
+    return RedirectResponse("/", 303)
+
+
+def _find(visit: Visit) -> JobView:
+    return find(visit.cloud, visit.account, visit.ids[0])
+
+
+def _download(visit: Visit, seen: JobView) -> Response:
+    if not seen.has_document:
+        raise RequestFault(404, tr("This job's document is no longer kept."))
+    name, extension = make_safe(seen.job.title), f".{seen.job.format}"
+    return FileResponse(
+        visit.cloud.documents.path(seen.job.document),
+        filename=name if name.lower().endswith(extension) else name + extension,
+        media_type="application/octet-stream",
+        content_disposition_type="attachment",  # never shown as a page of this server
+    )
+
+
+ROUTES = (
+    Route("/", "GET", _home),
+    Route("/jobs/*", "GET", _job),
+    Route("/jobs/*/document", "GET", _document),
+    Route("/jobs/*/thumbnail", "GET", _thumbnail),
+    Route("/jobs/*/pages/*", "GET", _page),
+    *(Route(f"/jobs/*/{verb}", "POST", partial(_change, verb)) for verb in ("retry", *ENDS)),
+)
