@@ -416,6 +416,10 @@ def test_queues(healthy: PrintSite) -> None:
     bad = trouble(healthy, "queue")
     assert bad["code"] == "CB-402" and "cupsenable laser" in bad["fix"]
     healthy.cups.run("cupsenable", "laser")
+    healthy.cups.run("cupsdisable", "laser")
+    paused = trouble(healthy, "queue", "warning")
+    assert paused["text"] == "The queue is paused: Paused"
+    healthy.cups.run("cupsenable", "laser")
     healthy.cups.run("cupsreject", "laser")
     assert trouble(healthy, "queue")["fix"] == "Run: cupsaccept laser"
     healthy.cups.run("cupsaccept", "laser")

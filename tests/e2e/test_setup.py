@@ -286,7 +286,7 @@ def test_what_is_wrong(bare: PrintSite) -> None:
         assert ("(CB-" in done.stderr) == (status == 4)
     assert not (bare.config / "servers.d").exists()
     done = bare.cirrusctl("setup", *options(bare, device="Paris:None"))
-    assert done.returncode == 2 and "Name one of Paris:Laser1, or all, or none." in done.stderr
+    assert done.returncode == 7 and "Name one of Paris:Laser1, or all, or none." in done.stderr
 
 
 def test_a_server_without_tls(polled: PrintSite) -> None:

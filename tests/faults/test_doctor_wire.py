@@ -23,6 +23,7 @@ from cirrus_bridge.base.model import Target
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
 from cirrus_bridge.cirrusctl.doctor.wire.examination import ASSUMPTIONS, examine_server
+from cirrus_bridge.cirrusctl.mistakes import WrongAnswer
 from cirrus_bridge.cirrusctl.setup.test_page import test_page as page
 from cloudlet_server import CloudletServer, Tls
 from scripted_server import Answer, RawBytes, Request, ScriptedServer
@@ -373,7 +374,7 @@ def test_which_server_is_meant(tmp_path: Path) -> None:
         examine(where, "other.example.com")
     with pytest.raises(UnknownServer, match="cirrusctl setup"):
         examine(where, "print.example.com/Third")
-    with pytest.raises(UnknownServer, match=r"--server print\.example\.com/COMPANY"):
+    with pytest.raises(WrongAnswer, match=r"--server print\.example\.com/COMPANY"):
         examine(where, "print.example.com")
     text = path.read_text().replace('company = "Rival"\n', "")
     path.write_text(text.replace("print.example.com", f"{HOST}:1"))

@@ -15,8 +15,10 @@ import typer
 
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import tr, translated
+from cirrus_bridge.cirrusctl.output.command_line import mistake
+from cirrus_bridge.cirrusctl.output.exit_status import MEANINGS, ExitStatus, exit_status
 from cirrus_bridge.cirrusctl.output.help_texts import Command, Group, program_of, translate
-from cirrus_bridge.cirrusctl.output.output import MEANINGS, ExitStatus, complain, exit_status
+from cirrus_bridge.cirrusctl.output.output import complain
 from cirrus_bridge.version import __version__
 
 # each is a module of `commands`, in the order of the help
@@ -64,11 +66,16 @@ def main() -> int:
     translate(cirrusctl)
     try:
         try:
-            cirrusctl()
+            status = cirrusctl(standalone_mode=False)
         finally:
             sys.stdout.flush()  # here, where its failure is reported
-    except SystemExit as end:
+    except SystemExit as end:  # of the completion of command lines
         return int(end.code or ExitStatus.DONE)
+    except typer.Abort:
+        sys.stderr.write(translated(tr("Aborted.")) + "\n")
+        return ExitStatus.FAILED
+    except typer.TyperException as error:
+        return _refuse(error)
     except CirrusError as error:
         complain(error, as_json="--json" in sys.argv)
         return exit_status(error)
@@ -81,7 +88,17 @@ def main() -> int:
             sys.stderr.write(traceback.format_exc())
             sys.stderr.write(translated(FAULT) + "\n")
         return ExitStatus.FAILED
-    return ExitStatus.DONE
+    return int(status or ExitStatus.DONE)
+
+
+def _refuse(error: typer.TyperException) -> int:
+    """Say what is wrong with the command line. Without any word, its help says that."""
+    if len(sys.argv) == 1:
+        sys.stderr.write(error.format_message() + "\n")
+        return ExitStatus.USAGE
+    found = mistake(error)
+    complain(found, as_json="--json" in sys.argv)
+    return exit_status(found)
 
 
 def _version(wanted: bool) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.base.spelling import did_you_mean
 from cirrus_bridge.base.translation import joined, tr
 
 FOR_THE_QUEUE = tr("Then cupsenable the queue.")  # for a job's message; discovery has no queue
@@ -45,16 +46,17 @@ class Table:
     source: Path
     where: str = ""
 
-    def bad(self, reason: str) -> BadConfiguration:
-        """Make the error for a mistake in this table."""
-        return bad(self.source, joined("", (self.where, reason)))
+    def bad(self, reason: str, guess: str = "") -> BadConfiguration:
+        """Make the error for a mistake in this table; `guess` says what may be meant."""
+        return bad(self.source, joined("", (self.where, reason)), guess=guess)
 
     def only(self, names: Sequence[str]) -> None:
         """Refuse any name that is not in `names`."""
         for name in self.content:
             if name not in names:
                 known = ", ".join(names)
-                raise self.bad(tr("unknown name '{name}' (known: {known})", name=name, known=known))
+                reason = tr("unknown name '{name}' (known: {known})", name=name, known=known)
+                raise self.bad(reason, did_you_mean(name, names))
 
     def without(self, names: Sequence[str]) -> Table:
         """A copy of this table without `names`."""
@@ -163,11 +165,12 @@ def text_of(value: object) -> str:
     raise ValueError(tr("a value must be a text or a number"))
 
 
-def bad(path: Path, reason: str, hint: str = "") -> BadConfiguration:
-    """Make the error for a mistake in a file. By default, its hint is to correct the file."""
+def bad(path: Path, reason: str, hint: str = "", *, guess: str = "") -> BadConfiguration:
+    """Make the error for a mistake in a file. By default, its hint is to correct the file; `guess`
+    stands before the hint."""
     error = BadConfiguration(
         tr("Configuration {path}: {reason}.", path=path, reason=reason),
-        hint or tr("Correct the file."),
+        joined(" ", filter(None, (guess, hint or tr("Correct the file.")))),
     )
     error.consequence = FOR_THE_QUEUE
     return error

@@ -9,7 +9,8 @@ import typer
 
 from cirrus_bridge.base.translation import joined, marked, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output, problem, with_code
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output, problem, with_code
 from cirrus_bridge.cirrusctl.queues.apply import ApplyResult, apply, turn
 from cirrus_bridge.cirrusctl.queues.plan import Action
 from cirrus_bridge.cirrusctl.queues.queues_file import FILE

@@ -10,12 +10,14 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from cirrus_bridge.base.errors import CirrusError
-from cirrus_bridge.base.globs import matches
+from cirrus_bridge.base.globs import is_glob, matches
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer, ask
-from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output, with_code
+from cirrus_bridge.cirrusctl.mistakes import UnknownName
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues, uri_of
 from cirrus_bridge.drivers.capabilities import formats
@@ -60,8 +62,10 @@ def command(
     queues = _queues_by_device(installation)
     known = [row for answer in answers.values() for row in _rows(answer, queues)]
     rows = [row for row in known if matches(row["target"], pattern) and (show_all or row["active"])]
-    output.rows(rows, _COLUMNS, none=_none(pattern, answers.values(), known))
     errors = {place: answer.error for place, answer in answers.items() if answer.error}
+    if not is_glob(pattern) and answers and not errors:
+        _check_device(pattern, known)
+    output.rows(rows, _COLUMNS, none=_none(pattern, answers.values(), known))
     for place, error in errors.items():
         told = tr(
             "! {location} of {server}: {error}",
@@ -72,6 +76,24 @@ def command(
         output.remark(told)
     if errors:
         raise typer.Exit(ExitStatus.SERVER)
+
+
+def _check_device(name: str, known: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse the name of a device that no location has."""
+    targets = [row["target"] for row in known]
+    if name not in targets:
+        text, hint = _no_match(name, known)
+        locations = {target.partition(":")[0] for target in targets}
+        patterns = (f"{location}:*" for location in sorted(locations))
+        raise UnknownName.guessing(text, name, (*targets, *patterns), hint)
+
+
+def _no_match(pattern: str, known: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """That no device matches, and the devices that exist."""
+    there = tr("No device is active; see --all.")
+    if active := some(row["target"] for row in known if row["active"]):
+        there = tr("Active devices: {devices}.", devices=active)
+    return tr("No device matches {pattern}.", pattern=pattern), there
 
 
 def _none(
@@ -85,12 +107,8 @@ def _none(
     if not known:
         locations = some(answer.place.location for answer in asked)
         return tr("There are no devices at {locations}.", locations=locations)
-    active = some(row["target"] for row in known if row["active"])
     if not any(matches(row["target"], pattern) for row in known):
-        there = tr("No device is active; see --all.")
-        if active:
-            there = tr("Active devices: {devices}.", devices=active)
-        return joined(" ", (tr("No device matches {pattern}.", pattern=pattern), there))
+        return joined(" ", _no_match(pattern, known))
     return tr("These devices are inactive; --all lists them.")
 
 

@@ -10,10 +10,11 @@ from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
-from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Severity, rows, summary
+from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Severity, by_severity, rows, summary
 from cirrus_bridge.cirrusctl.doctor.wire.examination import examine_server
-from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output
-from cirrus_bridge.cirrusctl.setup.conversation import WrongAnswer
+from cirrus_bridge.cirrusctl.mistakes import WrongAnswer
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output
 from cirrus_bridge.cirrusctl.setup.test_page import test_page
 from cirrus_bridge.config.queue_uri import check_id
 
@@ -53,7 +54,8 @@ def command(
         raise WrongAnswer(tr("--submit needs --server HOST."))
     else:
         findings = examine(installation)
-    worst = max(each.severity for each in findings)
+    findings = by_severity(findings)
+    worst = findings[0].severity
     document = {"worst": worst, "findings": findings}
     output.rows(rows(findings), COLUMNS, none="", document=document)
     output.remark(summary(findings))

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cirrus_bridge.base.translation import changed, joined, tr, translated
+from cirrus_bridge.base.translation import changed, joined, tr
+from cirrus_bridge.cirrusctl.mistakes import UnknownName
 from cirrus_bridge.cirrusctl.output.codes import Explanation, explanations
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, wrapped
@@ -54,8 +55,8 @@ def command(
     digits = re.fullmatch(r"(?:CB-?)?(\d{3})", code.strip(" ()"), re.IGNORECASE)
     found = known.get(f"CB-{digits[1]}") if digits else None
     if found is None:
-        wrong = tr("'{code}' is not a code. `cirrusctl explain` lists all codes.", code=code)
-        raise typer.BadParameter(translated(wrong), param_hint="CODE")
+        wrong = tr("There is no code {code}.", code=code)
+        raise UnknownName.guessing(wrong, code, known, tr("cirrusctl explain lists all codes."))
     output.document(found._asdict(), explained(found))
 
 

@@ -11,7 +11,7 @@ from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.translation import joined, tr, translated
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.view import find_job
-from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output, complain
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output
 
 _TITLES = (
     ("title", tr("Title")),
@@ -34,8 +34,7 @@ def command(
     view = find_job(Installation.here(), job)
     if view is None:
         nowhere = tr("There is no job {job}, neither in CUPS nor in the journal.", job=job)
-        complain(CupsGone(nowhere), as_json=as_json)
-        raise typer.Exit(ExitStatus.FAILED)
+        raise CupsGone(nowhere, tr("See cirrusctl jobs."))
     about = view.document
     width = max(cell_len(translated(title)) for _, title in _TITLES) + len(": ")
     lines: list[str] = [tr("Job {job}", job=job)]

@@ -9,11 +9,13 @@ from typing import Annotated, NamedTuple
 import typer
 
 from cirrus_bridge.base.errors import CupsAway
-from cirrus_bridge.base.translation import joined, tr, translated
+from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView, find_earlier_jobs, find_jobs
+from cirrus_bridge.cirrusctl.mistakes import WrongAnswer, with_guess
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, Snapshot, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
+from cirrus_bridge.cirrusctl.queues.find import cloud_queues, unknown_queue
 from cirrus_bridge.journal.history import MOST_ROWS
 
 WATCH_S = 2.0
@@ -57,8 +59,9 @@ def _states(incomplete: str) -> list[str]:
 def _known_state(states: list[str]) -> list[str]:
     for state in states:
         if state not in STATES:
-            wrong = tr("'{state}' is not one of {states}", state=state, states=", ".join(STATES))
-            raise typer.BadParameter(translated(wrong))
+            wrong = tr("There is no state {state}.", state=state)
+            states_there = tr("The states are {states}.", states=", ".join(STATES))
+            raise WrongAnswer(wrong, with_guess(state, STATES, states_there))
     return states
 
 
@@ -118,6 +121,8 @@ def command(
             known, is_all = find_jobs(Installation.here(), ended=ended)
         else:
             known, is_all = find_earlier_jobs(Installation.here(), before, ended=ended)
+        if queue is not None and not watch:
+            _check_queue(queue, known)
         views = [view for view in known if all(f.values(view) & {*f.wanted} for f in filters)]
         rows = [row for view in views for row in view.rows]
         more = tr(
@@ -135,6 +140,14 @@ def command(
     output.rows(rows, _COLUMNS, none=none, document=document)
     if note:
         output.remark(note)
+
+
+def _check_queue(name: str, known: Sequence[JobView]) -> None:
+    """Refuse the name of a queue that has no jobs and does not exist."""
+    if name not in (there := {view.queue for view in known}):
+        there |= {queue.name for queue in cloud_queues(Installation.here())}
+        if name not in there:
+            raise unknown_queue(name, there)
 
 
 def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:

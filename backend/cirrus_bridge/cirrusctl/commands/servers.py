@@ -11,7 +11,8 @@ from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.inventory import AT_ONCE
-from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output, problem, with_code
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output, problem, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape
 from cirrus_bridge.config.servers import Server
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.guided_server import SetupOptions
 from cirrus_bridge.cirrusctl.setup.guided_setup import GuidedSetup

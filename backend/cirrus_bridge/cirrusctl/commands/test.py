@@ -9,7 +9,8 @@ import typer
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
 

@@ -11,6 +11,7 @@ from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
+from cirrus_bridge.cirrusctl.mistakes import with_guess
 from cirrus_bridge.cirrusctl.output.table import some
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.queues import STOPPED, Queue
@@ -22,6 +23,7 @@ _WORDS = {line.split()[1]: word for word, made in LANGUAGES.items() for line in 
 _WORDS |= dict.fromkeys(("application/postscript", "application/vnd.cups-postscript"), "ps")
 _FILTER = re.compile(r'^\*cupsFilter(2?):\s*"([^"]*)"', re.MULTILINE)
 MOST_NAMES = 8
+_CUPS_STOPPED_IT = "stopped due to"  # scheduler/job.c of CUPS 2.4, for the policy stop-printer
 
 
 class CloudQueue(NamedTuple):
@@ -104,12 +106,7 @@ def check_queue(queue: Queue, targets: Sequence[Target]) -> Iterator[Finding]:
     """Check that a queue prints and accepts jobs."""
     subject = Subject(QUEUE, queue.name)
     if queue.state == STOPPED:
-        code = re.search(r"CB-\d{3}", queue.message)
-        yield subject.error(
-            joined(": ", filter(None, (tr("The queue is stopped"), queue.message))),
-            tr("Fix what the message reports, then run: cupsenable {name}", name=queue.name),
-            code[0] if code else "",
-        )
+        yield _stopped(subject, queue)
     if not queue.accepting:
         yield subject.error(
             joined(": ", filter(None, (tr("The queue rejects jobs"), queue.message))),
@@ -118,6 +115,21 @@ def check_queue(queue: Queue, targets: Sequence[Target]) -> Iterator[Finding]:
     elif queue.state != STOPPED:
         listed = ", ".join(map(str, targets))
         yield subject.good(tr("The queue prints to {targets}.", targets=listed))
+
+
+def _stopped(subject: Subject, queue: Queue) -> Finding:
+    """A stopped queue: by an error of a job, or paused by a person."""
+    code = re.search(r"CB-\d{3}", queue.message)
+    if code or _CUPS_STOPPED_IT in queue.message:
+        return subject.error(
+            joined(": ", (tr("The queue is stopped"), queue.message)),
+            tr("Fix what the message reports, then run: cupsenable {name}", name=queue.name),
+            code[0] if code else "",
+        )
+    return subject.warning(
+        joined(": ", filter(None, (tr("The queue is paused"), queue.message))),
+        tr("To print its jobs, run: cupsenable {name}", name=queue.name),
+    )
 
 
 def check_target(ours: CloudQueue, target: Target, answer: LocationAnswer) -> Iterator[Finding]:
@@ -140,7 +152,7 @@ def check_target(ours: CloudQueue, target: Target, answer: LocationAnswer) -> It
             "Correct the queue (lpadmin -p {name} -v cirrus://…), then run: cupsenable {name}",
             name=queue,
         )
-        yield subject.error(text, fix, Refused.code)
+        yield subject.error(text, with_guess(target.device, active, fix), Refused.code)
     elif device.get("IsInactive"):
         fix = tr(
             "Ask the server's administrator to activate the device, or give the queue another "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partialmethod
 from typing import Any
@@ -76,18 +76,39 @@ class Subject:
         return self.error(trouble.message, do, trouble.code)
 
 
-def rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """A row for each finding."""
-    return [
-        {
-            "result": _RESULTS[each.severity],
-            "check": each.check,
-            "about": each.about,
-            "text": _with_code(each),
-            "do": joined(" ", ("→", each.fix)) if each.fix else "",
-        }
-        for each in findings
-    ]
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with errors first. Of one severity, those with the same fix stand together."""
+    ranks: dict[tuple[Severity, str], int] = {}
+    listed = list(findings)
+    for each in listed:
+        ranks.setdefault((each.severity, each.fix), len(ranks))
+    return sorted(listed, key=lambda each: (-each.severity, ranks[each.severity, each.fix]))
+
+
+def rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """A row for each finding, errors first. Findings with the same fix show it once: the last of
+    those of the worst severity."""
+    ordered = by_severity(findings)
+    worst: dict[str, Severity] = {}
+    for each in ordered:
+        worst.setdefault(each.fix, each.severity)
+    made = []
+    for each, following in zip(ordered, [*ordered[1:], None], strict=True):
+        is_last = following is None or (following.fix, following.severity) != (
+            each.fix,
+            each.severity,
+        )
+        shows_fix = each.fix and is_last and worst[each.fix] is each.severity
+        made.append(
+            {
+                "result": _RESULTS[each.severity],
+                "check": each.check,
+                "about": each.about,
+                "text": _with_code(each),
+                "do": joined(" ", ("→", each.fix)) if shows_fix else "",
+            }
+        )
+    return made
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -1,7 +1,7 @@
 """The help of `cirrusctl` in the language of the process, with the words that typer adds.
 
 The texts are the docstrings of commands and the `help` of options. The catalogs get them from this
-module. Most of typer's complaints about a wrong command line stay English.
+module. `command_line` translates typer's complaints about a wrong command line.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cirrus_bridge.base.translation import DOMAINS, FOLDER, marked, tr, translated, verbatim
+from cirrus_bridge.cirrusctl.mistakes import WrongAnswer, with_guess
 
 _TYPERS_OPTIONS = ("help", "install_completion", "show_completion")
 _TYPERS_WORDS = (
@@ -27,9 +28,6 @@ _TYPERS_WORDS = (
     marked("Install completion for the current shell."),
     marked("Show completion for the current shell, to copy it or customize the installation."),
     marked("Show this message and exit."),
-    marked("Aborted!"),
-    marked("Missing command."),
-    marked("No such command {name!r}."),
 )
 
 
@@ -45,6 +43,15 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     format_usage = _format_usage
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; an unknown one gets a guess in the reader's language."""
+        name = args[0]
+        if not name.startswith("-") and name not in self.commands and not ctx.resilient_parsing:
+            text = tr("There is no command {name}.", name=name)
+            hint = tr("Try: {command} --help", command=ctx.command_path)
+            raise WrongAnswer(text, with_guess(name, self.commands, hint))
+        return super().resolve_command(ctx, args)
 
 
 def program_of(app: Typer) -> Group:

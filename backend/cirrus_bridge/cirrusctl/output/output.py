@@ -1,4 +1,4 @@
-"""The output of cirrusctl, text for people or JSON for programs (`--json`), and its exit status.
+"""The output of cirrusctl, text for people or JSON for programs (`--json`).
 
 Commands hand over rows or documents, and this module decides their looks. Titles and server texts
 may contain control characters, which are written as escapes. Without a terminal, the output has no
@@ -21,41 +21,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from cirrus_bridge.base import errors
-from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.errors import CirrusError, UsageError
 from cirrus_bridge.base.translation import Words, joined, tr, translated
 from cirrus_bridge.cirrusctl.output.table import Column, Row, shown, table
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
-
-
-class ExitStatus(enum.IntEnum):
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    CONFIGURATION = 3
-    SERVER = 4
-    CUPS = 5
-    JOURNAL = 6
-
-
-MEANINGS: Mapping[ExitStatus, str] = {
-    ExitStatus.DONE: "done, or nothing to do",
-    ExitStatus.FAILED: "something failed; the output says what",
-    ExitStatus.USAGE: "the command line is wrong",
-    ExitStatus.CONFIGURATION: "the configuration, or a queue's URI, is wrong",
-    ExitStatus.SERVER: "a print server cannot be used",
-    ExitStatus.CUPS: "CUPS does not answer, or refuses",
-    ExitStatus.JOURNAL: "the journal cannot be read",
-}
-_BY_ERROR: Mapping[type[CirrusError], ExitStatus] = {
-    errors.UsageError: ExitStatus.USAGE,
-    errors.QueueError: ExitStatus.CONFIGURATION,
-    errors.ApiError: ExitStatus.SERVER,
-    errors.CupsAway: ExitStatus.CUPS,
-    errors.CupsRefused: ExitStatus.CUPS,
-    errors.JournalError: ExitStatus.JOURNAL,
-}
 
 
 class Snapshot(NamedTuple):
@@ -157,7 +127,7 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
         lines.append(f"  ({error.detail})")
     if error.code:
         lines.append(tr("More on this: cirrusctl explain {code}", code=error.code))
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and not isinstance(error, UsageError):
         lines.append(
             tr("Run this command as root if it reads keys or the journal, or changes CUPS.")
         )
@@ -192,8 +162,3 @@ def _jsonable(value: Any) -> Any:
             return _jsonable(dataclasses.asdict(value))
         case _:
             return str(value)
-
-
-def exit_status(error: CirrusError) -> ExitStatus:
-    found = (status for kind, status in _BY_ERROR.items() if isinstance(error, kind))
-    return next(found, ExitStatus.FAILED)

@@ -15,6 +15,7 @@ from pathlib import Path
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.globs import is_glob
 from cirrus_bridge.base.model import Place, Target
+from cirrus_bridge.base.spelling import did_you_mean
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.queues.names import NAME_BYTES, PLACEHOLDER, PLACEHOLDERS
 from cirrus_bridge.config.queue_options import QueueSettings, override
@@ -171,7 +172,8 @@ def _server(table: Table, servers: Sequence[Server]) -> tuple[Server, str]:
         if name:
             lacks = tr("servers.d has no [[server]] entry for {server}", server=name)
         raise table.bad(
-            tr("'server': {where}; add one with its host, company and api_key", where=lacks)
+            tr("'server': {where}; add one with its host, company and api_key", where=lacks),
+            did_you_mean(name or "", (each.name for each in servers)),
         )
     if len({each.name for each in here}) > 1:
         raise table.bad(
@@ -188,7 +190,7 @@ def _server(table: Table, servers: Sequence[Server]) -> tuple[Server, str]:
             name=here[0].name,
             company=company,
         )
-        raise table.bad(reason)
+        raise table.bad(reason, did_you_mean(company, filter(None, known)))
     try:
         check_id(company)
     except ValueError as error:
@@ -215,12 +217,13 @@ def _in_texts(entry: QueueEntry) -> Iterator[str]:
         found = PLACEHOLDER.findall(text or "")
         for word in found:
             if word not in PLACEHOLDERS:
-                yield tr(
+                reason = tr(
                     "'{key}': unknown placeholder {{{word}}} (known: {known})",
                     key=key,
                     word=word,
                     known=", ".join(f"{{{each}}}" for each in PLACEHOLDERS),
                 )
+                raise entry.table.bad(reason, did_you_mean(word, PLACEHOLDERS))
         if {"{", "}"} & {*PLACEHOLDER.sub("", text or "")}:
             yield tr("'{key}' has a {{ or }} that belongs to no placeholder", key=key)
         if found and not entry.is_template:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from cirrus_bridge.base.errors import CirrusError, Refused
 from cirrus_bridge.base.globs import is_glob, matches
 from cirrus_bridge.base.model import Place, Target
+from cirrus_bridge.base.spelling import did_you_mean
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
@@ -114,7 +115,8 @@ def _queues(
                 server=entry.server.name,
                 location=pattern.location,
             )
-            problems.append(QueueProblem(entry.name, entry.table.bad(reason)))
+            guess = did_you_mean(pattern.location, entry.server.locations)
+            problems.append(QueueProblem(entry.name, entry.table.bad(reason, guess)))
         for location in locations:
             answer = answers[entry.place(location)]
             if answer.error is not None:
@@ -176,7 +178,7 @@ def _device(entry: QueueEntry, target: Target, answers: Answers) -> Driver | Non
             location=target.location,
             there=", ".join(answer.drivers) or tr("none"),
         )
-        raise Refused(what)
+        raise Refused(what, did_you_mean(target.device, answer.drivers))
     if driver is None and not answer.content and isinstance(answer.error, Refused):
         raise answer.error
     return driver

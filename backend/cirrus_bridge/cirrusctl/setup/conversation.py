@@ -10,16 +10,11 @@ import sys
 
 import typer
 
-from cirrus_bridge.base.errors import CirrusError, UsageError
+from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import joined, tr, translated
+from cirrus_bridge.cirrusctl.mistakes import WrongAnswer
 from cirrus_bridge.cirrusctl.output.output import with_code
 from cirrus_bridge.cirrusctl.output.table import shown
-
-
-class WrongAnswer(UsageError):
-    """An unusable answer to a question, or value of its option."""
-
-    code = ""  # shown at once to the user who gave the answer
 
 
 class Conversation:
@@ -34,11 +29,12 @@ class Conversation:
         """Ask for a text, and return it stripped; an empty answer gives the default.
 
         Raises:
-            typer.BadParameter: there is no terminal, so `option` is needed.
+            WrongAnswer: there is no terminal, so `option` is needed.
         """
         if not self.may_ask:
-            missing = translated(tr("it is missing, and there is no terminal for questions"))
-            raise typer.BadParameter(missing, None, None, option)
+            raise WrongAnswer(
+                tr("{option} is missing, and there is no terminal for questions.", option=option)
+            )
         if is_secret:
             return _typed_secret(translated(question))
         return str(typer.prompt(translated(question), default=default, err=True)).strip()

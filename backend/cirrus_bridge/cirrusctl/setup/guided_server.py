@@ -21,7 +21,8 @@ from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import TIMEOUTS, Installation
-from cirrus_bridge.cirrusctl.setup.conversation import Conversation, WrongAnswer
+from cirrus_bridge.cirrusctl.mistakes import WrongAnswer
+from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.config.queue_uri import check_id, is_loopback, parse_server, server_name
 from cirrus_bridge.config.servers import Secret, Server, is_key
 from cirrus_bridge.drivers.devices import Driver, devices

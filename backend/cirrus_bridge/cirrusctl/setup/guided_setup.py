@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError, CupsNotPossible
+from cirrus_bridge.base.spelling import did_you_mean
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
 from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Finding, Severity, rows
 from cirrus_bridge.cirrusctl.doctor.following import POLLER
+from cirrus_bridge.cirrusctl.mistakes import UnknownName, WrongAnswer
 from cirrus_bridge.cirrusctl.output.output import Output
+from cirrus_bridge.cirrusctl.output.table import some
 from cirrus_bridge.cirrusctl.queues.names import queue_name
-from cirrus_bridge.cirrusctl.setup.conversation import Conversation, WrongAnswer
+from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.guided_server import FoundDevices, GuidedServer, SetupOptions
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
 from cirrus_bridge.config.load import load
@@ -116,7 +119,7 @@ class GuidedSetup:
             )
             try:
                 return _devices([word.strip() for word in answer.split(",")], found)
-            except WrongAnswer as trouble:
+            except UnknownName as trouble:
                 self.talk.or_end(trouble)
 
     def _add(self, location: str, device: Driver) -> str:
@@ -165,17 +168,11 @@ def _devices(words: Sequence[str], found: FoundDevices) -> FoundDevices:
     chosen = [word for word in words if word != NONE]
     for word in chosen:
         if word not in offered:
-            what = tr(
-                "There is no active device {word}. The given locations have no active devices.",
-                word=word,
-            )
+            what = tr("There is no active device {word}.", word=word)
+            hint = tr("The given locations have no active devices.")
             if known:
-                what = tr(
-                    "There is no active device {word}. Name one of {known}, or all, or none.",
-                    word=word,
-                    known=", ".join(known),
-                )
-            raise WrongAnswer(what)
+                hint = tr("Name one of {known}, or all, or none.", known=some(known))
+            raise UnknownName.guessing(what, word, known, hint)
     return [offered[word] for word in chosen]
 
 
@@ -246,13 +243,14 @@ def _name_by(template: str, device: Driver, location: str) -> str:
     try:
         return queue_name(template, {"location": location, "device": device.key})
     except KeyError as error:
+        word = error.args[0]
         what = tr(
             "The name {template} has an unknown placeholder {{{word}}} (known: "
             "{{location}}, {{device}}).",
             template=template,
-            word=error.args[0],
+            word=word,
         )
-        raise WrongAnswer(what) from None
+        raise WrongAnswer(what, did_you_mean(word, ("location", "device"))) from None
 
 
 def _add_queue(cups: CupsQueues, name: str, device: Driver) -> None:

@@ -12,7 +12,7 @@ from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.view import JobEvent, JobView, find_job
-from cirrus_bridge.cirrusctl.queues.find import cloud_queues
+from cirrus_bridge.cirrusctl.queues.find import cloud_queues, unknown_queue
 from cirrus_bridge.cups.queues import STOPPED
 from cirrus_bridge.journal.history import documents_of_jobs
 from cirrus_bridge.journal.lifecycle import ACCEPTED
@@ -61,11 +61,9 @@ def print_test_page(
         CupsGone: no queue that leads to the cloud has this name, or CUPS no longer has the job.
         CirrusError: CUPS or the journal cannot be used.
     """
-    if queue.lower() not in (each.name.lower() for each in cloud_queues(installation)):
-        raise CupsGone(
-            tr("CUPS has no queue {queue} that leads to the cloud.", queue=queue),
-            tr("See cirrusctl queues."),
-        )
+    names = [each.name for each in cloud_queues(installation)]
+    if queue.lower() not in map(str.lower, names):
+        raise unknown_queue(queue, names)
     documents_of_jobs(installation.state, [])  # fails early if the journal cannot be read
     kind = PDF if PDF in installation.cups.formats(queue) else TEXT
     clock = installation.clock

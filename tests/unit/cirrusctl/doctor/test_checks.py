@@ -6,6 +6,8 @@ import grp
 import pwd
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -18,7 +20,12 @@ from cirrus_bridge.base.errors import (
     WrongUser,
 )
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.cirrusctl.doctor.cloud import check_driver, check_location, check_server
+from cirrus_bridge.cirrusctl.doctor.cloud import (
+    check_driver,
+    check_location,
+    check_queue,
+    check_server,
+)
 from cirrus_bridge.cirrusctl.doctor.cups import (
     check_daemon,
     check_job_time,
@@ -26,11 +33,12 @@ from cirrus_bridge.cirrusctl.doctor.cups import (
     check_versions,
 )
 from cirrus_bridge.cirrusctl.doctor.examination import at_once
-from cirrus_bridge.cirrusctl.doctor.finding import Severity, Subject
+from cirrus_bridge.cirrusctl.doctor.finding import Severity, Subject, rows
 from cirrus_bridge.cirrusctl.doctor.machine import KernelLog, check_denials, read_log
 from cirrus_bridge.cirrusctl.doctor.rights import check_account
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd, read_cupsd
+from cirrus_bridge.cups.queues import STOPPED, Queue
 from cirrus_bridge.drivers.capabilities import LANGUAGES
 
 NOW_S = 1_700_000_100.0
@@ -263,3 +271,38 @@ def test_rights_of_the_poller(tmp_path: Path) -> None:
 
 def _read(files: Path, daemon: Path) -> Cupsd:
     return read_cupsd(None, files, daemon)
+
+
+@pytest.mark.parametrize(
+    ("message", "severity", "code"),
+    [
+        ("Paused", Severity.WARNING, ""),  # as cupsdisable writes without -r
+        ("Paper is on its way", Severity.WARNING, ""),
+        ("Cirrus Bridge: The key is refused. (CB-402)", Severity.ERROR, "CB-402"),
+        ("Job stopped due to filter errors; please consult the error_log.", Severity.ERROR, ""),
+    ],
+)
+def test_stopped_queues(message: str, severity: Severity, code: str) -> None:
+    """A queue that a person has paused is a warning; one that a job's error has stopped is not."""
+    queue = SimpleNamespace(name="laser", state=STOPPED, message=message, accepting=True)
+    (found,) = check_queue(cast(Queue, queue), [])
+    assert (found.severity, found.code) == (severity, code)
+    assert message in found.text and "cupsenable laser" in found.fix
+
+
+def test_errors_come_first_and_each_advice_once() -> None:
+    """Findings are sorted by severity; findings with the same advice share it."""
+    one, two = Subject("queue", "one"), Subject("queue", "two")
+    listed = [
+        one.good("Good."),
+        one.warning("A.", "Run: x"),
+        one.error("B.", "Run: y"),
+        two.error("C.", "Run: x"),
+        two.warning("D.", "Run: x"),
+        two.error("E.", "Run: y"),
+    ]
+    shown = [(str(row["text"]), str(row["do"])) for row in rows(listed)]
+    assert shown == [
+        *(("B.", ""), ("E.", "→ Run: y"), ("C.", "→ Run: x")),
+        *(("A.", ""), ("D.", ""), ("Good.", "")),
+    ]

@@ -7,15 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cirrus_bridge.base.errors import BadConfiguration, CupsGone, JournalBusy, KeyRefused, StartOver
-from cirrus_bridge.cirrusctl.output.output import (
-    MEANINGS,
-    ExitStatus,
-    Output,
-    Snapshot,
-    complain,
-    exit_status,
-)
+from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.cirrusctl.output.output import Output, Snapshot, complain
 from cirrus_bridge.cirrusctl.output.table import Column
 
 COLUMNS = (Column("name", "NAME"), Column("at", "AT"), Column("good", "GOOD"))
@@ -87,10 +80,3 @@ def test_complaints(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert "It is wrong. (CB-202)" in err and "explain CB-202" in err and "\x1b" not in err
     assert json.loads(out)["error"]["code"] == "CB-202"
-
-
-def test_exit_statuses() -> None:
-    """Each kind of error has an exit status, and each status a meaning."""
-    assert set(MEANINGS) == set(ExitStatus)
-    kinds = (BadConfiguration, KeyRefused, CupsGone, JournalBusy, StartOver)
-    assert [exit_status(kind("")) for kind in kinds] == [3, 4, 5, 6, 1]

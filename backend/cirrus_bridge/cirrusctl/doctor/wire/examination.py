@@ -21,6 +21,7 @@ from cirrus_bridge.cirrusctl.doctor.wire.questions import (
     Trial,
     why,
 )
+from cirrus_bridge.cirrusctl.mistakes import WrongAnswer, with_guess
 from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.config.queue_uri import parse_server, server_name
 from cirrus_bridge.config.servers import Secret, Server
@@ -42,14 +43,15 @@ def examine_server(
         page: makes the test page, as PDF or as text.
 
     Raises:
-        UnknownServer: no entry of servers.d has this name, or the company is not clear.
+        UnknownServer: no entry of servers.d has this name.
+        WrongAnswer: the company is not clear.
     """
     host, _, company = name.partition("/")
     configuration = installation.configuration
     servers = _servers(configuration, host, company)
     is_unclear = len(servers) > 1 or not (company or servers[0].company)
     if submit_to is not None and is_unclear:
-        raise UnknownServer(
+        raise WrongAnswer(
             tr("It is not clear which company {target} belongs to.", target=submit_to),
             tr("Name the company: --server {host}/COMPANY", host=host),
         )
@@ -84,7 +86,11 @@ def _servers(configuration: Configuration, host: str, company: str) -> Sequence[
         text = tr(
             "There is no entry for {server} in {folder}/servers.d.", server=wanted, folder=folder
         )
-        raise UnknownServer(text, tr("Add one: cirrusctl setup"))
+        known = [
+            f"{server.name}/{server.company}" if company else server.name
+            for server in configuration.servers
+        ]
+        raise UnknownServer(text, with_guess(wanted, known, tr("Add one: cirrusctl setup")))
     return found
 
 
