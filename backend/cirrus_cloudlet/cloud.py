@@ -93,6 +93,7 @@ class Cloud:
         limits = self.inventory.current().limits
         self.uploads.expire(limits.upload_hours * HOUR_S)
         self.documents.prune(limits.document_days * _DAY_S)
+        self.jobs.expire_unreleased(limits.hold_hours * HOUR_S)
         self._release(self.jobs.prune(limits.job_days * _DAY_S))
         self.previews.sweep()
 

@@ -21,6 +21,9 @@ _RANGES = {
     "priority": (1, 99),
     "scale": (0, 2),
 }
+# who printed the job: as cirrus-bridge sends it (RFC 8011, 5.3.6), and as a client of IPP does
+USER_PROP = "job-originating-user-name"
+_USER_PROPS = (USER_PROP, "requesting-user-name")
 _CHOICES = {"bmp": ("300", "600")}
 
 
@@ -45,6 +48,11 @@ def parse_props(text: str, *, semicolons: bool) -> dict[str, str]:
         found[name] = value
     check_props(found)
     return found
+
+
+def user_of(props: Mapping[str, str]) -> str:
+    """The user that a job's properties name as its owner; empty if they name none."""
+    return next((props[name] for name in _USER_PROPS if props.get(name)), "")
 
 
 def check_props(props: Mapping[str, str]) -> None:

@@ -22,7 +22,7 @@ from cirrus_cloudlet.delivery.queue import Place
 from cirrus_cloudlet.errors import NotSmall, Refusal
 from cirrus_cloudlet.formats import Format
 from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
-from cirrus_cloudlet.job_props import parse_props
+from cirrus_cloudlet.job_props import parse_props, user_of
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.commits import savepoint
 from cirrus_cloudlet.storage.documents import Document
@@ -58,6 +58,7 @@ class _Prepared(NamedTuple):
     upload: Upload | None
     request: str  # what a repeated key has to repeat
     targets: Sequence[tuple[str, str]]
+    held_for: Sequence[str | None]  # for each target, whose release its job waits for
     texts: Texts
     document: Document
 
@@ -143,12 +144,17 @@ class Submission:
                 )
         path = cloud.documents.path(document.id)
         _check_text(path, document.format, devices, self._share.turn)
-        self.prepared = _Prepared(order, upload, request, targets, texts, document)
+        owner = user_of(props)
+        held_for = [
+            owner if inventory.location(company, each.location).holds(each) else None
+            for each in devices
+        ]
+        self.prepared = _Prepared(order, upload, request, targets, held_for, texts, document)
         return True
 
     def insert(self, db: sqlite3.Connection) -> bool:
         """Add document, jobs and key to the database; return False if the jobs exist already."""
-        order, upload, request, targets, texts, document = self.prepared
+        order, upload, request, targets, held_for, texts, document = self.prepared
         repeated = (order.owner.company, order.idempotency_key)
         is_repeatable = order.idempotency_key is not None
         with savepoint(db):
@@ -157,7 +163,7 @@ class Submission:
                 self._ids = _read_ids(row, request)
                 return False
             self.cloud.documents.insert(db, document)
-            self._ids = self.cloud.jobs.insert(db, document, targets, texts)
+            self._ids = self.cloud.jobs.insert(db, document, targets, texts, held_for)
             if upload:
                 mark_submitted(db, upload)
             if is_repeatable:

@@ -222,6 +222,10 @@ _UNDO = (
     DROP INDEX upload_created; DROP INDEX upload_key; DROP INDEX copy_key;
     DROP INDEX session_created; DROP INDEX session_account;
     """,
+    """
+    DROP INDEX job_unreleased; DROP INDEX job_held_for; DROP INDEX job_held_at;
+    ALTER TABLE job DROP COLUMN held_for;
+    """,
 )
 
 

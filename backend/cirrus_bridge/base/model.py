@@ -205,6 +205,9 @@ class Ticket:
     secret_props: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+UNRELEASED = "waiting for release"  # begins the message of a job that its owner has to release
+
+
 class DeliveryState(enum.IntEnum):
     """The API's `State` of a submitted job. The negative states are our own: the server has no
     record of the job (UNKNOWN), or its job is not the document that was sent (MISMATCHED)."""
@@ -256,3 +259,17 @@ class JobStatus:
         """Whether the location reports an error that it may still fix: a `Message` ("status or
         error message") that begins with `Error:`, like the API's other errors."""
         return not self.state.is_final and self.message.casefold().startswith("error:")
+
+    @property
+    def waits_for_release(self) -> bool:
+        """Whether the server keeps the job until its owner releases it there. The API has no state
+        for that, so the beginning of `Message` tells."""
+        is_waiting = self.state is DeliveryState.SUBMITTED
+        return is_waiting and self.message.casefold().startswith(UNRELEASED)
+
+    @property
+    def remark(self) -> str:
+        """The server's message, without the words that `waits_for_release` stands for."""
+        if self.waits_for_release:
+            return self.message[len(UNRELEASED) :].lstrip(" :.")
+        return self.message

@@ -36,7 +36,8 @@ class DeliveryCounts:
     """Counts deliveries. `put` has to be called after each change of a delivery."""
 
     def __init__(self, targets: Iterable[TrackedDelivery] = ()) -> None:
-        self._groups: defaultdict[tuple[DeliveryState, str], _Group] = defaultdict(_Group)
+        # by state, location, and whether the jobs wait for their owners' release
+        self._groups: defaultdict[tuple[DeliveryState, str, bool], _Group] = defaultdict(_Group)
         self._counted: dict[TrackedDelivery, JobStatus] = {}
         for target in targets:
             self.put(target)
@@ -55,17 +56,17 @@ class DeliveryCounts:
         if status.state.is_final:
             return
         self._counted[target] = status
-        group = self._groups[status.state, target.receipt.target.location]
+        group = self._groups[_group_of(target, status)]
         group.jobs[target.key[:3]] += 1
-        if status.message:
-            (group.failing if status.is_failing else group.remarks)[target] = status.message
+        if status.remark:
+            (group.failing if status.is_failing else group.remarks)[target] = status.remark
 
     def drop(self, target: TrackedDelivery) -> None:
         """Leave a delivery out."""
         status = self._counted.pop(target, None)
         if status is None:
             return
-        where, job = (status.state, target.receipt.target.location), target.key[:3]
+        where, job = _group_of(target, status), target.key[:3]
         group = self._groups[where]
         group.jobs[job] -= 1
         if not group.jobs[job]:
@@ -75,9 +76,18 @@ class DeliveryCounts:
         if not group.jobs:
             del self._groups[where]
 
-    def of_locations(self, state: DeliveryState) -> Iterator[LocationCount]:
-        """The counts of the locations that have deliveries in a state, by location."""
-        for (of_state, location), group in sorted(self._groups.items(), key=lambda item: item[0]):
-            if of_state is state:
+    def of_locations(
+        self, state: DeliveryState, *, unreleased: bool = False
+    ) -> Iterator[LocationCount]:
+        """The counts of the locations that have deliveries in a state, by location. With
+        `unreleased`, those that wait for their owners' release, else the others."""
+        for (of_state, location, waits), group in sorted(
+            self._groups.items(), key=lambda item: item[0]
+        ):
+            if of_state is state and waits is unreleased:
                 said = next(iter((group.failing or group.remarks).values()), "")
                 yield LocationCount(location, len(group.jobs), said)
+
+
+def _group_of(target: TrackedDelivery, status: JobStatus) -> tuple[DeliveryState, str, bool]:
+    return status.state, target.receipt.target.location, status.waits_for_release

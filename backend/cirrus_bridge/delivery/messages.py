@@ -38,7 +38,7 @@ def held_message(targets: Sequence[TrackedDelivery], offline: Offline, now: date
     parts = []
     for target in targets:
         text = describe(target.receipt, target.status)
-        if target.status.state is DeliveryState.SUBMITTED:
+        if target.status.state is DeliveryState.SUBMITTED and not target.status.waits_for_release:
             place = _place(target.receipt.target.location, offline, now)
             where = tr("Waiting for delivery at {place}", place=place)
             text = quoting(where, target.status.message)
@@ -74,6 +74,14 @@ def queue_news(
             "{count} jobs waiting at {place}",
             jobs,
             place=_place(location, offline, now),
+        )
+        parts.append(quoting(text, said))
+    for location, jobs, said in counts.of_locations(DeliveryState.SUBMITTED, unreleased=True):
+        text = trn(
+            "{count} job waiting for release at {place}",
+            "{count} jobs waiting for release at {place}",
+            jobs,
+            place=location,
         )
         parts.append(quoting(text, said))
     for location, jobs, said in counts.of_locations(DeliveryState.RECEIVED):

@@ -39,6 +39,7 @@ WORDS = {
     DeliveryState.SAVED: marked("Saved by the recipient at {location}"),
     DeliveryState.TRASHED: marked("Moved to the trash by the recipient at {location}"),
 }
+UNRELEASED = marked("Waiting for release at {location}:{device}")
 # TRASHED is missing here, because the recipient has decided that
 NOT_DELIVERED = frozenset({DeliveryState.DELETED, DeliveryState.UNKNOWN})
 
@@ -46,8 +47,11 @@ NOT_DELIVERED = frozenset({DeliveryState.DELETED, DeliveryState.UNKNOWN})
 def describe(receipt: Receipt, status: JobStatus) -> Words:
     """The text for one target's state, with the location's message."""
     where = receipt.target
-    state = tr(WORDS[status.state], location=where.location, device=where.device)
-    return quoting(state, status.message)
+    if status.waits_for_release:
+        state = tr(UNRELEASED, location=where.location, device=where.device)
+    else:
+        state = tr(WORDS[status.state], location=where.location, device=where.device)
+    return quoting(state, status.remark)
 
 
 def quoting(what: Words, said: str) -> Words:

@@ -29,7 +29,7 @@ from cirrus_bridge.journal.lifecycle import (
     next_state,
     sql_list,
 )
-from cirrus_bridge.journal.schema import COMPANY, KEY
+from cirrus_bridge.journal.schema import COMPANY, KEY, UNRELEASED_SQL
 
 
 class DeliveryJournal(JournalDatabase):
@@ -126,7 +126,7 @@ class DeliveryJournal(JournalDatabase):
         """
         (oldest_s,) = self._row(
             f"SELECT min(accepted_at) FROM delivery WHERE {COMPANY} = ? AND location = ?"
-            " AND state = 0 AND undelivered_at IS NULL",
+            f" AND state = 0 AND undelivered_at IS NULL AND NOT {UNRELEASED_SQL}",
             (at, location),
         )
         if oldest_s is None:

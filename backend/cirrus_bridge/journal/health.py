@@ -14,7 +14,7 @@ from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.journal.files import PollerSign, has_poller, read_sign
 from cirrus_bridge.journal.lifecycle import WAITS, WITH_POLLER, sql_list
 from cirrus_bridge.journal.readonly import read_only, unreadable
-from cirrus_bridge.journal.schema import COMPANY, VERSION, check
+from cirrus_bridge.journal.schema import COMPANY, UNRELEASED_SQL, VERSION, check
 
 MOST_WAITING = 50  # locations; a longer list would hide other findings
 _UNLED = (
@@ -23,7 +23,7 @@ _UNLED = (
 )
 _WAITING = (
     f"SELECT {COMPANY}, location, count(*), min(accepted_at) FROM delivery"
-    " WHERE state = 0 AND undelivered_at IS NULL GROUP BY 1, 2"
+    f" WHERE state = 0 AND undelivered_at IS NULL AND NOT {UNRELEASED_SQL} GROUP BY 1, 2"
     f" ORDER BY 4 LIMIT {MOST_WAITING + 1}"
 )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_bridge.base.errors import JournalDamaged, JournalNewer
+from cirrus_bridge.base.model import UNRELEASED
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.version import __version__
 
@@ -25,6 +26,8 @@ _TEXT = "TEXT NOT NULL DEFAULT ''"
 # The destination without its targets: all up to the last slash, which no id contains unescaped.
 # The indexes have this expression, so queries must have the same one.
 COMPANY = "rtrim(destination, replace(destination, '/', ''))"
+# a delivery in state 0 that waits for its owner, not for its location (JobStatus)
+UNRELEASED_SQL = f"delivery.message LIKE '{UNRELEASED}%'"
 FETCHED = "(1, 2, 8, 9)"  # the states of a delivery (DeliveryState) that its location has fetched
 CHANGED_AT = "coalesce(final_at, received_at)"  # of a delivery that was fetched or has ended
 _OF_NEW = " AND ".join(f"{name} = new.{name}" for name in KEY.split(", "))

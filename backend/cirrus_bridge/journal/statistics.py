@@ -20,13 +20,14 @@ from cirrus_bridge.journal.database import BUSY_TIMEOUT_S
 from cirrus_bridge.journal.documents import JOINED
 from cirrus_bridge.journal.lifecycle import ACCEPTED, sql_list
 from cirrus_bridge.journal.readonly import read_only
-from cirrus_bridge.journal.schema import CHANGED_AT, COMPANY, FETCHED, KEY
+from cirrus_bridge.journal.schema import CHANGED_AT, COMPANY, FETCHED, KEY, UNRELEASED_SQL
 
 OVERLAP_S = 3 * BUSY_TIMEOUT_S
 UNFOLLOWED = "unfollowed"
 _FOLLOWED = (0, 1)  # the states of a delivery whose outcome is not known
 _STATES = (
-    f"SELECT queue, delivery.state, count(*), min(document.accepted_at) FROM {JOINED}"
+    "SELECT queue, delivery.state, count(*),"
+    f" min(iif({UNRELEASED_SQL}, NULL, document.accepted_at)) FROM {JOINED}"
     f" WHERE document.state IN {sql_list(ACCEPTED)} AND closed_at IS NULL"
     " AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
@@ -79,7 +80,8 @@ class JournalStatistics:
 
     Attributes:
         jobs: the number of cloud jobs by queue and state.
-        oldest_at_s: when the oldest of these jobs was accepted, in seconds since the epoch.
+        oldest_at_s: when the oldest of these jobs was accepted, in seconds since the epoch; without
+            those that wait for their owners' release.
     """
 
     jobs: Mapping[tuple[str, str], int]
@@ -112,7 +114,7 @@ class StatisticsReader:
         jobs = Counter({(queue, state): count for queue, state, count, _ in rows})
         for queue, state, count in closed:
             jobs[queue, UNFOLLOWED if state in _FOLLOWED else _word(state)] += count
-        oldest_at_s = {(queue, state): at_s for queue, state, _, at_s in rows}
+        oldest_at_s = {(queue, state): at_s for queue, state, _, at_s in rows if at_s is not None}
         return JournalStatistics(jobs, oldest_at_s, open_documents, held_documents, events)
 
     def _events(self, db: sqlite3.Connection, now_s: float) -> list[RecentEvent]:

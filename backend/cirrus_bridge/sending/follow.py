@@ -58,7 +58,11 @@ class Follower:
             open_targets = [
                 target
                 for target in open_targets
-                if not (enough(target.status.state) or target.is_doubtful)
+                if not (
+                    enough(target.status.state)
+                    or target.is_doubtful
+                    or target.status.waits_for_release  # may take days, so the queue is free
+                )
             ]
             now_s = self.clock.monotonic_s()
             if not open_targets or now_s >= deadline_s:

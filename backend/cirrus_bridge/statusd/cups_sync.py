@@ -64,7 +64,7 @@ class CupsSync:
         """Note a new or changed document; its job may be settled now. If the location reports an
         error (`fails`), the queue may have to stop. The cloud still has the document, so the
         document is not printed again."""
-        self.watch_list.note(watched)
+        self.watch_list.note(watched, self.clock.wall_s())
         self._changed[watched.job] = watched
         if fails and watched.queue.settings.onfailure == "stop":
             self._failing.append(watched)

@@ -240,7 +240,12 @@ class Poller:
             self._doubt(watched, target)
             return
         watched.doubted_since_s.pop(target, None)
-        self.watch_list.schedule.answered(target, self.clock.monotonic_s(), changed=is_news)
+        self.watch_list.schedule.answered(
+            target,
+            self.clock.monotonic_s(),
+            changed=is_news,
+            unreleased=target.status.waits_for_release,
+        )
         if not is_news:
             return
         wall_s, document = self.clock.wall_s(), watched.document

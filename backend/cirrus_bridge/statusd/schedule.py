@@ -3,7 +3,8 @@
 A fresh job is queried every second, then with back-off up to minutes. Older jobs share their
 location's timer, as one query shows whether the location is still away. A job that changes wakes a
 few jobs of its location, which wake others if they have changed, too. So all jobs of a location
-that comes back are queried within seconds, and unchanged jobs cost little.
+that comes back are queried within seconds, and unchanged jobs cost little. A job that waits for its
+owner's release has a slow timer of its own, because its location's news says nothing about it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from cirrus_bridge.statusd.timers import TimerQueue
 FRESH_S = 30.0  # most jobs are delivered by this age; the others take longer
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 300.0  # first of a job, then of its location
+UNRELEASED_WAIT_S = 30.0  # first of a job that waits for its owner's release
+UNRELEASED_EACH_S = 1.0  # a location's jobs that wait for a release, all together
 EVERY_JOB_S = 3600.0  # each job is queried at least this often, however many its location has
 DOZE_S = 5.0  # a job may be woken if its next query is at least this far away
 LIVELY_WAIT_S = 5.0  # of a location just after a sign of life
@@ -44,6 +47,7 @@ class _Job(Generic[JobId]):
     born_s: float
     wait_s: float
     woken: bool = False  # queried because of its location, not by its own timer
+    is_unreleased: bool = False  # its owner has to act, not its location
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +59,7 @@ class _Location(Generic[JobId]):
     # Dozing jobs have a timer of their own, due later than DOZE_S. Sleeping jobs have none.
     dozing: dict[JobId, _Job[JobId]] = field(default_factory=dict)
     asleep: dict[JobId, _Job[JobId]] = field(default_factory=dict)
+    unreleased: int = 0  # jobs that wait for their owners' release
     wait_s: float = LONGEST_WAIT_S
     woke_s: float = -math.inf
 
@@ -98,15 +103,26 @@ class Schedule(Generic[JobId]):
         """All jobs."""
         return self._jobs.keys()
 
-    def add(self, job_id: JobId, place: Place, now: float, *, age_s: float = 0.0) -> None:
-        """Add a job that the cloud accepted `age_s` seconds ago."""
+    def add(
+        self,
+        job_id: JobId,
+        place: Place,
+        now: float,
+        *,
+        age_s: float = 0.0,
+        unreleased: bool = False,
+    ) -> None:
+        """Add a job that the cloud accepted `age_s` seconds ago; `unreleased` as for `answered`."""
         location = self._locations.get(place) or self._new_location(place)
         location.jobs += 1
         # a geometric series of waits adds up to three times the last; continue at this job's point
         late_s = max(0.0, age_s - FRESH_S)
         wait_s = min(FIRST_WAIT_S + late_s * (1 - 1 / BACK_OFF), LONGEST_WAIT_S)
-        self._jobs[job_id] = job = _Job(job_id, location, now - age_s, wait_s)
-        if wait_s < LONGEST_WAIT_S:
+        self._jobs[job_id] = job = _Job(
+            job_id, location, now - age_s, wait_s, is_unreleased=unreleased
+        )
+        location.unreleased += unreleased
+        if wait_s < LONGEST_WAIT_S or unreleased:
             self._plan(job, now)
             return
         location.asleep[job_id] = job
@@ -138,9 +154,11 @@ class Schedule(Generic[JobId]):
         )
         return max(0.0, min(waits_s, default=math.inf))
 
-    def answered(self, job_id: JobId, now: float, *, changed: bool) -> None:
-        """Note the server's answer for a job, and whether its state has changed. Call `forget`
-        afterwards if the state is final."""
+    def answered(
+        self, job_id: JobId, now: float, *, changed: bool, unreleased: bool = False
+    ) -> None:
+        """Note the server's answer for a job, whether its state has changed, and whether the job
+        waits for its owner's release. Call `forget` afterwards if the state is final."""
         job = self._jobs.get(job_id)
         if job is None:  # forgotten while the query ran
             return
@@ -148,13 +166,19 @@ class Schedule(Generic[JobId]):
         for gate in location.company.gates:
             gate.worked(now)
         woken, job.woken = job.woken, False
-        if changed:
+        if job.is_unreleased != unreleased:
+            job.is_unreleased = unreleased
+            location.unreleased += 1 if unreleased else -1
+        if unreleased:
+            longer_s = max(UNRELEASED_WAIT_S, job.wait_s * BACK_OFF)
+            job.wait_s = UNRELEASED_WAIT_S if changed else min(longer_s, LONGEST_WAIT_S)
+        elif changed:
             job.wait_s = FIRST_WAIT_S
         elif now - job.born_s >= FRESH_S:
             job.wait_s = min(job.wait_s * BACK_OFF, LONGEST_WAIT_S)
         self._plan(job, now)
         # a woken job's change wakes others; a busy location does so only now and then
-        if changed and (woken or now - location.woke_s >= WAKE_GAP_S):
+        if changed and not unreleased and (woken or now - location.woke_s >= WAKE_GAP_S):
             self._wake_some(location, now)
 
     def came_alive(self, place: Place, now: float) -> None:
@@ -193,6 +217,7 @@ class Schedule(Generic[JobId]):
         location.asleep.pop(job_id, None)
         location.dozing.pop(job_id, None)
         location.jobs -= 1
+        location.unreleased -= job.is_unreleased
         if not location.jobs:
             company.timers.cancel(location)
             del self._locations[location.place]
@@ -210,6 +235,13 @@ class Schedule(Generic[JobId]):
     def _plan(self, job: _Job[JobId], now: float) -> None:
         """Set the time of the job's next query, by its own timer or its location's."""
         location, timers = job.location, job.location.company.timers
+        if job.is_unreleased:  # tells nothing about its location, and is not in a hurry
+            wait_s = min(
+                max(job.wait_s, UNRELEASED_WAIT_S, location.unreleased * UNRELEASED_EACH_S),
+                EVERY_JOB_S,
+            )
+            timers.set(job, now + jittered(wait_s, self._rng), SLOW)
+            return
         if job.wait_s >= LONGEST_WAIT_S:
             timers.cancel(job)
             location.asleep[job.id] = job

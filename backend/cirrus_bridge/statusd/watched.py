@@ -57,24 +57,26 @@ class WatchedDocument:
 
 @dataclass(slots=True)
 class _WaitingDeliveries:
-    """The deliveries that wait to be fetched at one place, with the times of their acceptance."""
+    """The deliveries that wait to be fetched at one place, and since when: their acceptance, or
+    their release."""
 
-    accepted_at_s: dict[TrackedDelivery, float] = field(default_factory=dict)
+    since_s: dict[TrackedDelivery, float] = field(default_factory=dict)
     _heap: list[tuple[float, int, TrackedDelivery]] = field(default_factory=list)
 
-    def put(self, target: TrackedDelivery, accepted_at_s: float) -> None:
-        self.accepted_at_s[target] = accepted_at_s
-        heapq.heappush(self._heap, (accepted_at_s, id(target), target))  # the id breaks ties
+    def put(self, target: TrackedDelivery, since_s: float) -> None:
+        if target not in self.since_s:
+            self.since_s[target] = since_s
+            heapq.heappush(self._heap, (since_s, id(target), target))  # the id breaks ties
 
     def drop(self, target: TrackedDelivery) -> None:
-        self.accepted_at_s.pop(target, None)
+        self.since_s.pop(target, None)
         # a heap cannot remove an inner entry
-        if len(self._heap) > 2 * len(self.accepted_at_s) + SPARE_ENTRIES:
-            self._heap = [(at_s, id(each), each) for each, at_s in self.accepted_at_s.items()]
+        if len(self._heap) > 2 * len(self.since_s) + SPARE_ENTRIES:
+            self._heap = [(at_s, id(each), each) for each, at_s in self.since_s.items()]
             heapq.heapify(self._heap)
 
     def oldest_s(self) -> float:
-        while self._heap[0][2] not in self.accepted_at_s:
+        while self.since_s.get(self._heap[0][2]) != self._heap[0][0]:  # it is outdated
             heapq.heappop(self._heap)
         return self._heap[0][0]
 
@@ -135,13 +137,16 @@ class WatchedDocuments:
         self.queues.setdefault(document.queue, WatchedQueue()).documents[document.key] = watched
         self.by_target |= dict.fromkeys(targets, watched)
         self.hold(watched, is_held=watched.is_held)
-        self.note(watched)
+        self.note(watched, document.accepted_at_s)
         for target in targets:
             if not target.status.state.is_final:
-                self.schedule.add(target, watched.place(target), now_s, age_s=age_s)
-            if target.status.state is DeliveryState.SUBMITTED:
-                waiting = self._waiting.setdefault(watched.place(target), _WaitingDeliveries())
-                waiting.put(target, document.accepted_at_s)
+                self.schedule.add(
+                    target,
+                    watched.place(target),
+                    now_s,
+                    age_s=age_s,
+                    unreleased=target.status.waits_for_release,
+                )
         return watched
 
     def hold(self, watched: WatchedDocument, *, is_held: bool) -> None:
@@ -152,14 +157,18 @@ class WatchedDocuments:
         else:
             self.held.pop(watched.document.key, None)
 
-    def note(self, watched: WatchedDocument) -> None:
-        """Note that deliveries of a document have changed."""
+    def note(self, watched: WatchedDocument, wall_s: float) -> None:
+        """Note that deliveries of a document changed at `wall_s` (seconds since the epoch)."""
         queue = self.queues.get(watched.document.queue)
         if queue is not None and watched.document.key in queue.documents:
             for target in watched.targets:
                 queue.counts.put(target)
-                if target.status.state is not DeliveryState.SUBMITTED:
-                    self._waits_no_longer(watched.place(target), target)
+                place, status = watched.place(target), target.status
+                # the location cannot fetch a job before its owner has released it
+                if status.state is DeliveryState.SUBMITTED and not status.waits_for_release:
+                    self._waiting.setdefault(place, _WaitingDeliveries()).put(target, wall_s)
+                else:
+                    self._waits_no_longer(place, target)
 
     def remove(self, watched: WatchedDocument) -> None:
         """Stop following a document, if it is followed."""
@@ -185,13 +194,13 @@ class WatchedDocuments:
         return list(self._by_job.get(watched.job, ()))
 
     def oldest_waiting_s(self) -> dict[Place, float]:
-        """The places where documents wait to be fetched, and when the cloud accepted the oldest of
-        these documents (seconds since the epoch)."""
+        """The places where documents wait to be fetched, and when the longest wait began: with the
+        document's acceptance, or its owner's release (seconds since the epoch)."""
         return {place: waiting.oldest_s() for place, waiting in self._waiting.items()}
 
     def _waits_no_longer(self, place: Place, target: TrackedDelivery) -> None:
         waiting = self._waiting.get(place)
         if waiting is not None:
             waiting.drop(target)
-            if not waiting.accepted_at_s:
+            if not waiting.since_s:
                 del self._waiting[place]

@@ -20,16 +20,17 @@ def timestamp(time_s: float | None) -> str | None:
     return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
 
 
-def job_fields(job: Job) -> dict[str, Any]:
+def job_fields(job: Job, *, is_private: bool = False) -> dict[str, Any]:
+    """The fields of a job; if the job is private, without its title and properties."""
     return {
-        "Name": job.title,
+        "Name": "" if is_private else job.title,
         "Submitted": timestamp(job.submitted),
         "Size": job.size,
         "Ext": job.format,
         "State": job.state.value,
         "Data": None,
         "Segments": list(job.segments),
-        "Properties": dict(job.props),
+        "Properties": {} if is_private else dict(job.props),
         "RawPrint": is_printer_language(job.format),
         "Target": job.target,
         "Received": timestamp(job.received),

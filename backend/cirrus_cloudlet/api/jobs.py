@@ -20,7 +20,7 @@ from cirrus_cloudlet.compression import Compression, Decompressor, parse_compres
 from cirrus_cloudlet.errors import NotSmall, Refusal, RequestFault
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.shares import Share
-from cirrus_cloudlet.storage.access import Key
+from cirrus_cloudlet.storage.access import Key, Role
 from cirrus_cloudlet.storage.quotas import Owner
 from cirrus_cloudlet.storage.uploads import Contents, IncomingFile, Upload
 from cirrus_cloudlet.submit import Order, Submission
@@ -119,7 +119,9 @@ async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) ->
     job = cloud.jobs.find(job_id)  # without a thread, which would cost more than the reading
     if job is None or (job.company, job.location, job.device) != (company, location, device):
         raise Refusal(f"unknown job {job_id!r}")
-    return JSONResponse(answers.job_fields(job))
+    # other keys, such as those of other print servers, do not see what waits for its owner
+    is_private = job.held_for is not None and job.key != key.name and key.role is not Role.ADMIN
+    return JSONResponse(answers.job_fields(job, is_private=is_private))
 
 
 def check_company(key: Key, company: str) -> str:

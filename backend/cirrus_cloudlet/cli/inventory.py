@@ -34,6 +34,11 @@ _INVENTORY = files("cirrus_cloudlet.inventory")
 _KINDS = tomllib.loads(_INVENTORY.joinpath("device_kinds.toml").read_text("utf-8"))
 
 
+_HOLD = argument(
+    "--hold", action="store_true", help="keep each job until its owner releases it on the web page"
+)
+
+
 def _filter(form: str) -> Any:
     return argument("path", metavar=form, nargs="?", help="list only what is there")
 
@@ -59,11 +64,12 @@ def _list_companies(data: Path) -> None:
     "add a location",
     argument("path", metavar=LOCATION),
     argument("--name"),
+    _HOLD,
     argument(
         "--browser", action="store_true", help="add a person who views documents in a browser"
     ),
 )
-def _add_location(data: Path, path: str, name: str | None, browser: bool) -> None:
+def _add_location(data: Path, path: str, name: str | None, browser: bool, hold: bool) -> None:
     company, location = parse_path(path, LOCATION)
     inventory = InventoryFile(data)
     known = inventory.current().companies
@@ -71,7 +77,9 @@ def _add_location(data: Path, path: str, name: str | None, browser: bool) -> Non
         raise SettingsError(f"there is no company {company!r}; add the company first")
     if location in known[company]:
         raise SettingsError(f"location {location!r} already exists")
-    changes: Changes = {(company, location): _drop_none(name=name, browser=browser or None)}
+    changes: Changes = {
+        (company, location): _drop_none(name=name, browser=browser or None, hold=hold or None)
+    }
     if browser:  # a browser user has one device
         device = {"name": "Browser", "type": "viewer", "target": f"{location}:browser"}
         changes = {**changes, (company, location, "browser"): device}
@@ -111,11 +119,13 @@ _SWITCHES = (
     ("online", ANY_LOCATION, "deliver a location's documents", {"online": True}),
     ("offline", ANY_LOCATION, "keep a location's documents waiting", {"online": False}),
     *(
-        (verb, form, text, {"inactive": inactive})
+        (verb, form, text, fields)
         for form in (ANY_LOCATION, ANY_DEVICE)
-        for verb, text, inactive in (
-            ("enable", "accept new jobs again", False),
-            ("disable", "refuse new jobs, and keep submitted jobs waiting", True),
+        for verb, text, fields in (
+            ("enable", "accept new jobs again", {"inactive": False}),
+            ("disable", "refuse new jobs, and keep submitted jobs waiting", {"inactive": True}),
+            ("hold", "keep each new job until its owner releases it", {"hold": True}),
+            ("unhold", "keep no new jobs; the others still need a release", {"hold": False}),
         )
     ),
 )
@@ -124,6 +134,8 @@ _SAID = {
     "offline": "offline: jobs wait",
     "enable": "enabled: it accepts jobs",
     "disable": "disabled: it refuses new jobs, and submitted jobs wait",
+    "hold": "set to hold: each new job waits until its owner releases it",
+    "unhold": "not set to hold: new jobs need no release",
 }
 for _verb, _form, _help, _fields in _SWITCHES:
     _noun = "location" if _form is ANY_LOCATION else "device"
@@ -150,6 +162,7 @@ for _verb, _form, _help, _fields in _SWITCHES:
     argument("--props", help="defaults for jobs, such as 'copies=2;duplex=2'"),
     argument("--name"),
     argument("--notes"),
+    _HOLD,
     argument(
         *("-p", "--parents"),
         action="store_true",
@@ -163,6 +176,7 @@ def _add_device(
     kind: str | None,
     formats: str | None,
     props: str | None,
+    hold: bool,
     **others: str | None,
 ) -> None:
     company, location, device = parse_path(path, DEVICE)
@@ -174,6 +188,7 @@ def _add_device(
         raise SettingsError(f"device {device!r} already exists")
     fields = _drop_none(
         **others,
+        hold=hold or None,
         formats=formats.split(";") if formats else None,
         props=parse_props(props, semicolons=True) if props else None,
     )

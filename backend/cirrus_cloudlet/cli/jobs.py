@@ -71,6 +71,7 @@ def _fields(job: Job, jobs: Jobs, documents: Path) -> dict[str, Any]:
         "state": job.state.value,
         "state_name": job.state.name.lower(),
         "message": job.message,
+        "held_for": job.held_for,
         "props": dict(job.props),
         "submitted": timestamp(job.submitted),
         "received": timestamp(job.received),
@@ -98,6 +99,12 @@ def _end(data: Path, job: str, verb: str) -> None:
 
 for _verb in sorted(ENDS):
     command(f"job {_verb}", f"{_verb} a job that has not ended", _JOB, verb=_verb)(_end)
+
+
+@command("job release", "deliver a job that waits for its owner's release", _JOB)
+def _release(data: Path, job: str) -> None:
+    with Store(data) as store:
+        Jobs(store).release(job)
 
 
 @command("job retry", "deliver a held job again", _JOB)

@@ -58,6 +58,7 @@ class Device:
     charset: str = ""
     props: Mapping[str, str] = field(default_factory=dict)
     inactive: bool = False
+    hold: bool = False  # jobs wait for their owners' release
     printer: PrinterFacts | None = None
 
     @property
@@ -89,8 +90,13 @@ class Location:
     phone: str = ""
     online: bool = True
     inactive: bool = False
+    hold: bool = False  # of all devices here, except those of the type viewer
     browser: bool = False
     devices: dict[str, Device] = field(default_factory=dict)
+
+    def holds(self, device: Device) -> bool:
+        """Whether a device's jobs wait for their owners' release. A viewer needs none."""
+        return (self.hold or device.hold) and device.type is not DeviceType.VIEWER
 
 
 # how `Limits.largest_bytes` comes about, for people
@@ -111,6 +117,7 @@ class Limits:
 
     document_bytes: int = 4 * 1024**3
     upload_hours: float = 24.0
+    hold_hours: float = 72.0
     document_days: float = 30.0
     job_days: float = 365.0
     company_bytes: int = 64 * 1024**3

@@ -112,6 +112,8 @@ def _device(fields: dict[str, Any]) -> Device:
     check_props(props)
     fields["type"], fields["target"] = kind, _target(kind, fields.get("target", ""))
     fields["formats"] = fields.get("formats") or ("any",)
+    if fields.get("hold") and kind is DeviceType.VIEWER:
+        raise Refusal("hold: a viewer's jobs wait for their recipient anyway")
     if "printer" in fields:
         with _named("printer"):
             fields["printer"] = PrinterFacts(**_check(PrinterFacts, fields["printer"]))

@@ -18,6 +18,8 @@ from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Document
 from cirrus_cloudlet.storage.quotas import JOB_BYTES, Amount, Owner, rows_of
 
+RELEASE_MESSAGE = "Waiting for release"
+_NO_OWNER = "the job names no user, so only an administrator can release it"
 _BATCH = 100  # jobs that one transaction removes; a document may have 1,000 of them
 _ENDED = "SELECT id FROM document WHERE pruned = 1"
 _SELECT = (
@@ -52,6 +54,7 @@ class Step(enum.StrEnum):
     READY = "ready"  # deliver the job when it is due
     RUNNING = "running"  # a delivery is running
     HELD = "held"  # wait for a person
+    UNRELEASED = "unreleased"  # wait until the owner releases the job
     DONE = "done"
 
 
@@ -62,6 +65,8 @@ class Job(NamedTuple):
         key: the name of the key that submitted the job.
         bytes: what the job counts in the quota of its company and key.
         queue: the jobs of one key for one device, which are delivered in order.
+        held_for: the owner of a job that waits, or has waited, for a release; empty if the job
+            names no owner; None for all other jobs.
     """
 
     sequence: int
@@ -91,6 +96,7 @@ class Job(NamedTuple):
     format: str
     charset: str
     segments: Sequence[int]
+    held_for: str | None
 
 
 class Texts(NamedTuple):
@@ -155,20 +161,29 @@ class Jobs:
         document: Document,
         targets: Sequence[tuple[str, str]],
         texts: Texts,
+        held_for: Sequence[str | None],
     ) -> list[str]:
-        """Make one job of a document for each target; return their ids in the same order."""
+        """Make one job of a document for each target; return their ids in the same order.
+
+        Args:
+            held_for: for each target, whose release the job waits for; None for no release.
+        """
         now = time.time()
         second = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
         first = self._last_number(db, second) + 1
         ids = []
-        for number, (location, device) in enumerate(targets, first):
+        for number, ((location, device), owner) in enumerate(
+            zip(targets, held_for, strict=True), first
+        ):
+            step = Step.READY if owner is None else Step.UNRELEASED
             ids.append(f"{second}-{number}")
             db.execute(
                 "INSERT INTO job (id, company, key, location, device, title, document, props,"
-                " bytes, state, step, submitted, updated)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " bytes, state, step, submitted, updated, held_for, message)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (ids[-1], *document.owner, location, device, texts.title, document.id,
-                 texts.props, texts.job_bytes, JobState.SUBMITTED, Step.READY, now, now),
+                 texts.props, texts.job_bytes, JobState.SUBMITTED, step, now, now, owner,
+                 release_message(owner)),
             )  # fmt: skip
         self._last_id = (second, first + len(ids) - 1)
         return ids
@@ -242,6 +257,42 @@ class Jobs:
             db.execute(
                 "UPDATE job SET step = 'ready', attempts = 0, due = 0 WHERE id = ?", (job_id,)
             )
+
+    def release(self, job_id: str) -> None:
+        """Schedule a job that waits for its owner's release.
+
+        Raises:
+            SettingsError: there is no such job, or the job does not wait for a release.
+        """
+        with self._store.transaction() as db:
+            if _find_state(db, job_id)[1] is not Step.UNRELEASED:
+                raise SettingsError(f"job {job_id} is not waiting for a release")
+            db.execute(
+                "UPDATE job SET step = 'ready', message = '', updated = ? WHERE id = ?",
+                (time.time(), job_id),
+            )
+
+    def expire_unreleased(self, age_s: float) -> None:
+        """Delete the jobs that have waited for their release for more than `age_s` seconds."""
+        now = time.time()
+        message = f"Not released within {age_s / 3600:g} hours."
+        while self._store.execute(
+            "UPDATE job SET state = 3, step = 'done', message = ?, updated = ? WHERE sequence IN"
+            " (SELECT sequence FROM job WHERE step = 'unreleased' AND submitted < ? LIMIT ?)"
+            " RETURNING 1",
+            *(message, now, now - age_s, _BATCH),
+        ):
+            pass
+
+
+def release_message(held_for: str | None) -> str:
+    """The message of a job that waits for the release by an owner; clients recognize its beginning.
+
+    The message is empty for None, which means that the job does not wait.
+    """
+    if held_for is None:
+        return ""
+    return RELEASE_MESSAGE if held_for else f"{RELEASE_MESSAGE}: {_NO_OWNER}"
 
 
 def can_retry(state: JobState, step: Step) -> bool:

@@ -220,6 +220,13 @@ CREATE TRIGGER copy_deleted AFTER DELETE ON copy BEGIN
     WHERE company = OLD.company AND key = OLD.key;
 END;
 """,
+    # held_for: see Job; the jobs that wait for a release, by age, by owner and by device
+    """
+ALTER TABLE job ADD COLUMN held_for TEXT;
+CREATE INDEX job_unreleased ON job (submitted) WHERE step = 'unreleased';
+CREATE INDEX job_held_for ON job (company, held_for, sequence) WHERE step = 'unreleased';
+CREATE INDEX job_held_at ON job (company, location, device, sequence) WHERE step = 'unreleased';
+""",
 )
 # a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself

@@ -169,3 +169,24 @@ def test_final_is_final() -> None:
     assert target.status.state is DELIVERED
     assert _target(RECEIVED).learn(JobStatus(UNKNOWN))
     assert not _target(RECEIVED).learn(JobStatus(SUBMITTED))
+
+
+def test_jobs_that_wait_for_their_owners() -> None:
+    """A job or queue whose jobs wait for a release says so, even if the location is offline. No
+    reason marks the queue, because nothing is wrong."""
+    targets = [
+        _target(SUBMITTED, message="Waiting for release"),
+        _target(SUBMITTED, message="Waiting for release: the job names no user.", job_id=2),
+    ]
+    offline = {"Paris": _at(9, 12)}
+    assert held_message(targets[:1], offline, NOW).startswith("Waiting for release at Paris:L1. ")
+    assert held_message(targets[1:], offline, NOW).startswith(
+        "Waiting for release at Paris:L1: the job names no user."
+    )
+    news = queue_news(DeliveryCounts(targets), offline, [], [], "", NOW)
+    assert news.message == "2 jobs waiting for release at Paris: the job names no user."
+    assert news.reasons == set()
+    counts = DeliveryCounts(targets[:1])
+    targets[0].learn(JobStatus(SUBMITTED))
+    counts.put(targets[0])
+    assert queue_news(counts, {}, [], [], "", NOW).message == "1 job waiting at Paris"

@@ -19,8 +19,10 @@ from cirrus_bridge.base.model import (
     Target,
 )
 from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.journal.health import look
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PRUNED_AT_ONCE, PollerJournal
+from cirrus_bridge.journal.statistics import StatisticsReader
 from cirrus_bridge.journal.submissions import Journal
 from stubs import taken
 
@@ -158,6 +160,19 @@ def test_a_quiet_location(tmp_path: Path, journal: PollerJournal) -> None:
     assert journal.quiet_since_s(at, "Paris") == 50
     journal.state(_key(3), 0, JobStatus(DeliveryState.DELETED), now_s=60, hand_overs=1)
     assert journal.quiet_since_s(at, "Paris") == math.inf
+
+
+def test_a_job_that_waits_for_its_release(tmp_path: Path, journal: PollerJournal) -> None:
+    """The location cannot fetch such a job: neither is it quiet, nor does the doctor report it."""
+    _accepted(tmp_path, 1, handover="complete", now_s=10)
+    for message, quiet_since_s in (("Waiting for release", math.inf), ("", 10)):
+        status = JobStatus(DeliveryState.SUBMITTED, message=message)
+        assert journal.state(_key(1), 0, status, now_s=20, hand_overs=1)
+        assert journal.quiet_since_s("cirrus://h/C/", "Paris") == quiet_since_s
+        (waiting_s,) = [each.oldest_s for each in look(tmp_path).waiting] or [math.inf]
+        assert waiting_s == quiet_since_s
+        oldest_at_s = StatisticsReader(tmp_path).look(30).oldest_at_s
+        assert min(oldest_at_s.values(), default=math.inf) == quiet_since_s
 
 
 def test_changes_of_others_are_noticed(tmp_path: Path, journal: PollerJournal) -> None:

@@ -138,6 +138,17 @@ def test_another_job_is_told_of_all_the_time(site_of: SiteOf, handover: str, wai
     assert site.document().state is State.HELD
 
 
+@pytest.mark.parametrize("wait", ["received", "delivered"])
+def test_a_job_that_waits_for_its_release(site_of: SiteOf, wait: str) -> None:
+    """The owner may come tomorrow, so the run leaves the job to the poller at once."""
+    unreleased = '{"State": 0, "Message": "Waiting for release"}'
+    site = site_of(lambda _: unreleased, wait=wait, wait_timeout_s=0)
+    assert site.print() == HELD
+    assert site.asked == 1
+    assert site.document().state is State.HELD
+    assert "Waiting for release at Paris:L1. " in site.said.getvalue().decode()
+
+
 @pytest.mark.parametrize("wait", ["submitted", "received", "delivered"])
 def test_a_job_that_is_not_the_document(site_of: SiteOf, wait: str) -> None:
     """After the decision, each run reports the mismatch and sends nothing."""

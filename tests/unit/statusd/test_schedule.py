@@ -50,6 +50,47 @@ def fill(schedule: Schedule[str], place: Place, count: int, age_s: float = OLD_S
     return jobs
 
 
+def test_a_job_that_waits_for_its_release_is_asked_for_rarely() -> None:
+    """Such a job is queried at most every 24 s from its first answer on, and more rarely if its
+    location has many. Its answers wake no other job."""
+    schedule = new_schedule()
+    schedule.add("job", PARIS, 0.0)
+    fill(schedule, PARIS, 3)
+    schedule.due(1.5, at_most=1)
+    schedule.answered("job", 1.5, changed=True, unreleased=True)
+    times = []
+    now = 1.5
+    while now < 3600.0:
+        now += schedule.next_due_s(now)
+        for job in schedule.due(now, at_most=100):
+            schedule.answered(job, now, changed=False, unreleased=job == "job")
+            times += [now] if job == "job" else []
+    gaps = [after - before for before, after in pairwise([1.5, *times])]
+    assert min(gaps) >= 24.0
+    assert LONGEST_WAIT_S * 0.8 <= max(gaps) <= LONGEST_WAIT_S * 1.2
+
+
+def test_many_jobs_that_wait_for_their_release() -> None:
+    """A location's jobs that wait for a release cost one request a second, and its other jobs are
+    queried as before. A released job is queried quickly."""
+    schedule = new_schedule()
+    for number in range(1000):
+        schedule.add(f"held{number}", PARIS, 0.0, age_s=OLD_S, unreleased=True)
+    others = fill(schedule, PARIS, 2)
+    questions = []
+    now = 0.0
+    while now < 2000.0:
+        for job in schedule.due(now, at_most=100):
+            questions.append(job)
+            schedule.answered(job, now, changed=False, unreleased=job.startswith("held"))
+        now += schedule.next_due_s(now)
+    assert 1700 <= sum(job.startswith("held") for job in questions) <= 2500
+    assert all(questions.count(job) >= 2 for job in others)
+    schedule.answered("held1", now, changed=True)
+    after = [now_s for now_s, job in asked(schedule, now, now + 5) if job == "held1"]
+    assert after
+
+
 def test_a_fresh_job_is_asked_for_every_second_then_more_and_more_rarely() -> None:
     """The gaps grow by about half each time, up to five minutes."""
     schedule = new_schedule()

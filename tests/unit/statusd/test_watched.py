@@ -43,7 +43,7 @@ def test_the_oldest_waiting_document_of_a_place() -> None:
             del waiting[gone]
             if rng.random() < 0.5:
                 gone.targets[0].learn(JobStatus(DeliveryState.RECEIVED))
-                watched.note(gone)
+                watched.note(gone, at_s)
             watched.remove(gone)
         oldest_s = {PARIS: min(waiting.values())} if waiting else {}
         assert watched.oldest_waiting_s() == oldest_s
@@ -55,3 +55,21 @@ def test_the_oldest_waiting_document_of_a_place() -> None:
     for each in list(watched):
         watched.remove(each)
     assert not watched.queues and not watched.held and not watched._waiting
+
+
+def test_a_document_that_waits_for_its_release() -> None:
+    """The location can fetch the document only after the release, so its wait begins then."""
+    watched = new_watch_list()
+    document = _watch(watched, 1, 100.0)
+    _watch(watched, 2, 200.0)
+    (target,) = document.targets
+    for message, at_s, oldest_s in (
+        ("Waiting for release", 300.0, 200.0),
+        ("", 400.0, 200.0),
+    ):
+        assert target.learn(JobStatus(DeliveryState.SUBMITTED, message=message))
+        watched.note(document, at_s)
+        assert watched.oldest_waiting_s() == {PARIS: oldest_s}
+    other = next(each for each in watched if each is not document)
+    watched.remove(other)
+    assert watched.oldest_waiting_s() == {PARIS: 400.0}

@@ -53,6 +53,7 @@ _IN_CLOUD = {
     DeliveryState.SAVED: tr("saved"),
     DeliveryState.TRASHED: tr("trashed"),
 }
+_UNRELEASED = tr("waiting for release")
 
 
 class JobEvent(NamedTuple):
@@ -265,7 +266,8 @@ def _age(view: JobView) -> tuple[int, int, bool]:
 def _state_word(document: Document, delivery: Delivery) -> str:
     if not delivery.receipt.cloud_job_id:
         return _NOT_ACCEPTED[document.state]
-    word = _IN_CLOUD[delivery.status.state]
+    is_unreleased = delivery.status.waits_for_release
+    word = _UNRELEASED if is_unreleased else _IN_CLOUD[delivery.status.state]
     if not document.closed_at_s or delivery.status.state.is_final:
         return word
     return tr("{state} when last asked", state=word)
