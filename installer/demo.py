@@ -226,8 +226,10 @@ def _conclude(cups: PrivateCups, cloud: CloudletServer, job_id: int) -> None:
 def _keep(cups: PrivateCups, cloud: CloudletServer) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         password = cloud.cli("account", "add", ACCOUNT, "--company", COMPANY)
+        link = cloud.cli("account", "link", ACCOUNT, "--address", cloud.url)
         _say("Both servers stay until Ctrl-C")
-        _tell(f"look:     {cloud.url}   sign in as {ACCOUNT}, password {password}")
+        _tell(f"look:     {link}")
+        _tell(f"          (signs in once; later, sign in as {ACCOUNT}, password {password})")
         _tell("          (live jobs with pictures of their pages, and the location's switch)")
         _tell(f"print:    CUPS_SERVER={cups.socket} lp -d {QUEUE} FILE")
         _tell(f"          CUPS_SERVER={cups.socket} libreoffice   (or any other application)")

@@ -226,6 +226,7 @@ _UNDO = (
     DROP INDEX job_unreleased; DROP INDEX job_held_for; DROP INDEX job_held_at;
     ALTER TABLE job DROP COLUMN held_for;
     """,
+    "DROP TABLE sign_in_link;",
 )
 
 

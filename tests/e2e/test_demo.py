@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from paths import REPO
 from programs import Program
@@ -53,10 +54,10 @@ def test_nothing_is_left(temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-def test_what_keep_leaves(temporary: Path) -> None:
+def test_what_keep_leaves(temporary: Path, page: Page) -> None:
     """With `--keep`, Ctrl-C ends the demo, and the delivered document stays.
 
-    The output explains how to remove the document.
+    Its link shows the document in a browser. The output explains how to remove the document.
     """
     told = ""
     with _start(temporary, "--keep") as demo:
@@ -65,10 +66,15 @@ def test_what_keep_leaves(temporary: Path) -> None:
             line = demo.stdout.readline()
             assert line, told
             told += line
-        found = re.search(r"look: +(http://\S+) +sign in as (\S+), password (\S+)\n", told)
+        found = re.search(
+            r"look: +((http://\S+)/sign-in#\S+)\n.* sign in as (\S+), password (\S+)\)\n", told
+        )
         assert found, told
-        visitor = Visitor(found[1])
-        visitor.sign_in(found[2], found[3])
+        page.goto(found[1])
+        expect(page.get_by_text("welcome.pdf").first).to_be_visible()
+        assert "#" not in page.url
+        visitor = Visitor(found[2])
+        visitor.sign_in(found[3], found[4])
         assert "welcome.pdf" in visitor.get("/").text
         demo.send_signal(signal.SIGINT)
         told, _ = demo.communicate(timeout=60)

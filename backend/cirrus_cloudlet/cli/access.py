@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from cirrus_cloudlet.api.answers import timestamp
-from cirrus_cloudlet.cli.command import argument, command
+from cirrus_cloudlet.cli.command import LISTEN, argument, command
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.cli.paths import ANY_LOCATION, find_place, join_path
 from cirrus_cloudlet.errors import SettingsError
@@ -118,6 +118,24 @@ def _set_password(data: Path, ask: bool, name: str) -> None:
     _tell(f"The account {name} has a new password. All its sessions have ended.{shown}")
     if not ask:
         print(password)
+
+
+@command(
+    "account link",
+    "print a link that signs in once, within an hour",
+    _NAME,
+    argument(
+        "--address",
+        default=f"http://{LISTEN}",
+        metavar="URL",
+        help="the page's address (%(default)s)",
+    ),
+)
+def _make_link(data: Path, name: str, address: str) -> None:
+    with Store(data) as store:
+        secret = Accounts(store).make_link(name)
+    _tell(f"Made a link for the account {name}. Send the link to nobody else.")
+    print(f"{address.rstrip('/')}/sign-in#link={secret}")
 
 
 @command("account remove", "remove an account at once", _NAME)

@@ -12,6 +12,8 @@ from cirrus_cloudlet.version import __version__
 _Run = TypeVar("_Run", bound=Callable[..., None])
 _Argument = tuple[Sequence[str], Mapping[str, Any]]
 
+LISTEN = "127.0.0.1:27082"  # the address at which `serve` listens
+
 PARSER = argparse.ArgumentParser(
     prog="cirrus-cloudlet", description="A small cloud of the print API, for one machine."
 )

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cirrus_cloudlet.cli.command import argument, command
+from cirrus_cloudlet.cli.command import LISTEN, argument, command
 from cirrus_cloudlet.cli.data_folder import data_option, first_command, open_folder
 from cirrus_cloudlet.cli.paths import COMPANY, parse_path
 from cirrus_cloudlet.errors import SettingsError
@@ -33,7 +33,7 @@ _EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared only
     "serve a data folder",
     argument(
         "--listen",
-        default="127.0.0.1:27082",
+        default=LISTEN,
         metavar="ADDRESS:PORT",
         help="serve at this address (%(default)s); other machines require a certificate",
     ),

@@ -12,6 +12,7 @@ import enum
 import functools
 import hashlib
 import secrets
+import sqlite3
 import time
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ _MIN_PASSWORD_CHARACTERS = 8
 _MADE_BYTES = 12
 _SECRET_BYTES = 32  # of keys and of the tokens of sessions
 _SESSION_S = 12 * 3600.0
+LINK_S = 3600.0
 _HASHER = PasswordHasher()
 _SELECT_KEYS = "SELECT name, company, created, role FROM api_key "
 
@@ -119,7 +121,7 @@ class Accounts:
             raise SettingsError(f"account {name!r} already exists")
 
     def set_password(self, name: str, password: str) -> None:
-        """Change a password, and end the account's sessions.
+        """Change a password, and end the account's sessions and links.
 
         Raises:
             SettingsError: there is no such account, or the password is too short.
@@ -129,6 +131,7 @@ class Accounts:
             if not db.execute("UPDATE account SET password = ? WHERE name = ?", values).rowcount:
                 raise SettingsError(f"there is no account named {name!r}")
             db.execute("DELETE FROM session WHERE account = ?", (name,))
+            db.execute("DELETE FROM sign_in_link WHERE account = ?", (name,))
 
     def remove(self, name: str) -> None:
         """Remove an account and its sessions at once; raise SettingsError if there is none."""
@@ -162,16 +165,33 @@ class Accounts:
             verified: the result of `verify`. If the password has changed since, there is no
                 session, and the result is None.
         """
-        token = secrets.token_urlsafe(_SECRET_BYTES)
-        now = time.time()
         with self._store.transaction() as db:
-            db.execute("DELETE FROM session WHERE created < ?", (now - _SESSION_S,))
-            begun = db.execute(
-                "INSERT INTO session (digest, account, created)"
-                " SELECT ?, name, ? FROM account WHERE name = ? AND password = ?",
-                (_digest(token), now, name, verified),
-            )
-        return token if begun.rowcount else None
+            return _begin_session(db, "name = ? AND password = ?", name, verified)
+
+    def make_link(self, name: str) -> str:
+        """Make a secret that begins one session of an account, within LINK_S.
+
+        Raises:
+            SettingsError: there is no such account.
+        """
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        if not self._store.execute(
+            "INSERT INTO sign_in_link (digest, account, created)"
+            " SELECT ?, name, ? FROM account WHERE name = ? RETURNING 1",
+            *(_digest(secret), time.time(), name),
+        ):
+            raise SettingsError(f"there is no account named {name!r}")
+        return secret
+
+    def use_link(self, secret: str) -> str | None:
+        """Begin the session of a link, and return its token; None if the link is unknown, used or
+        too old."""
+        with self._store.transaction() as db:
+            db.execute("DELETE FROM sign_in_link WHERE created < ?", (time.time() - LINK_S,))
+            used = db.execute(
+                "DELETE FROM sign_in_link WHERE digest = ? RETURNING account", (_digest(secret),)
+            ).fetchall()
+            return _begin_session(db, "name = ?", used[0]["account"]) if used else None
 
     def find_by_session(self, token: str) -> Account | None:
         """Find the account of a session; None if the token is unknown or has expired."""
@@ -185,6 +205,18 @@ class Accounts:
 
     def end_session(self, token: str) -> None:
         self._store.execute("DELETE FROM session WHERE digest = ?", _digest(token))
+
+
+def _begin_session(db: sqlite3.Connection, which: str, *values: str) -> str | None:
+    """Begin a session of the selected account; None if there is none."""
+    token, now = secrets.token_urlsafe(_SECRET_BYTES), time.time()
+    db.execute("DELETE FROM session WHERE created < ?", (now - _SESSION_S,))
+    begun = db.execute(
+        "INSERT INTO session (digest, account, created)"  # noqa: S608 - no values in the text
+        f" SELECT ?, name, ? FROM account WHERE {which}",
+        (_digest(token), now, *values),
+    )
+    return token if begun.rowcount else None
 
 
 def make_password() -> str:

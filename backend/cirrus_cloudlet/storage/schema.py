@@ -227,6 +227,13 @@ CREATE INDEX job_unreleased ON job (submitted) WHERE step = 'unreleased';
 CREATE INDEX job_held_for ON job (company, held_for, sequence) WHERE step = 'unreleased';
 CREATE INDEX job_held_at ON job (company, location, device, sequence) WHERE step = 'unreleased';
 """,
+    """
+CREATE TABLE sign_in_link (
+    digest TEXT PRIMARY KEY,
+    account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+    created REAL NOT NULL
+) STRICT;
+""",
 )
 # a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself

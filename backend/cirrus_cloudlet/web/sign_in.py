@@ -71,10 +71,13 @@ class SignIn:
         """
         if call.is_read:
             return render("sign_in", problem="", name="")
-        fields = await read_form(call, frozenset({"name", "password"}))
-        name, password = require(fields, "name"), require(fields, "password")
-        address = call.client.host if call.client else ""
-        result = await run_sync(self._sign_in, name, password, address, limiter=self._door)
+        fields = await read_form(call, frozenset({"name", "password", "link"}))
+        if "link" in fields:
+            result = await run_in_threadpool(self._sign_in_by_link, fields["link"])
+        else:
+            name, password = require(fields, "name"), require(fields, "password")
+            address = call.client.host if call.client else ""
+            result = await run_sync(self._sign_in, name, password, address, limiter=self._door)
         if isinstance(result, Response):
             return result
         response = RedirectResponse("/", 303)
@@ -92,6 +95,14 @@ class SignIn:
         response = RedirectResponse("/sign-in", 303)
         response.delete_cookie(_cookie(call), secure=call.is_secure())
         return response
+
+    def _sign_in_by_link(self, secret: str) -> str | Response:
+        """Return the token of a new session, or the page of the refusal."""
+        token = self._cloud.accounts.use_link(secret)
+        if token:
+            return token
+        problem = tr("This link has been used, or is too old. Sign in with your password.")
+        return render("sign_in", 403, problem=problem, name="")
 
     def _sign_in(self, name: str, password: str, address: str) -> str | Response:
         """Return the token of a new session, or the page of the refusal."""

@@ -35,7 +35,12 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_TYPES = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "sign_in.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 _STATIC = {name: files(__package__).joinpath("static", name).read_text() for name in _TYPES}
 
 
