@@ -45,14 +45,22 @@ Answers = queue.PriorityQueue[tuple[int, int, Place, Answer]]
 
 
 def discover(
-    servers: Iterable[Server], api_for: Api, cache: DeviceCache, clock: Clock, tell: Tell
+    servers: Iterable[Server],
+    api_for: Api,
+    cache: DeviceCache,
+    clock: Clock,
+    tell: Tell,
+    *,
+    limit_s: float = LIMIT_S,
 ) -> Iterator[str]:
     """Discovery lines. Each location's lines come as soon as the server has answered.
 
-    `tell` takes one line of text, with advice, for each location without an answer.
+    Args:
+        tell: takes one line of text, with advice, for each location without an answer.
+        limit_s: seconds to wait for answers, besides LAST_S for what the cache has.
     """
     yield SCHEME_LINE
-    listing = _Listing(cache, tell, clock, clock.cpu_s() + LIMIT_S + LAST_S)
+    listing = _Listing(cache, tell, clock, clock.cpu_s() + limit_s + LAST_S)
     answers: Answers = queue.PriorityQueue()
     missing = _ask_all(servers, api_for, answers, tell)
     cache.keep_only(missing)
