@@ -27,7 +27,7 @@ from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import QuotaFull, Refusal, RequestFault
 from cirrus_cloudlet.log_lines import describe
-from cirrus_cloudlet.storage.access import Key, Role
+from cirrus_cloudlet.storage.keys import Key, Role
 from cirrus_cloudlet.version import __version__
 from cirrus_cloudlet.web.site import Site
 

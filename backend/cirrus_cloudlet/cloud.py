@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cirrus_cloudlet.changes import change_inventory
 from cirrus_cloudlet.delivery.queue import Queue
 from cirrus_cloudlet.delivery.worker import Worker
-from cirrus_cloudlet.inventory.file import InventoryFile
+from cirrus_cloudlet.inventory.file import Changes, InventoryFile
 from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER
 from cirrus_cloudlet.shares import Shares
-from cirrus_cloudlet.storage.access import Accounts, Keys
+from cirrus_cloudlet.storage.access import Accounts
+from cirrus_cloudlet.storage.audit import Actor, Audit
 from cirrus_cloudlet.storage.copies import Copies
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
 from cirrus_cloudlet.storage.jobs import Jobs
+from cirrus_cloudlet.storage.keys import Keys
 from cirrus_cloudlet.storage.leftovers import Leftovers
 from cirrus_cloudlet.storage.previews import Previews
 from cirrus_cloudlet.storage.quotas import Amount, Full, Owner, Quotas, stored_amounts
@@ -39,6 +42,7 @@ class Cloud:
         self.store = open_store(folder)
         self.keys = Keys(self.store)
         self.accounts = Accounts(self.store)
+        self.audit = Audit(self.store)
         self.quotas = Quotas(lambda: self.inventory.current().limits, self._make_room)
         self.uploads = Uploads(self.store, folder, self.quotas)
         self.documents = Documents(self.store, folder, self.quotas)
@@ -69,6 +73,14 @@ class Cloud:
         self.leftovers.start()
         self.worker.start()
 
+    def change(self, changes: Changes, by: Actor) -> None:
+        """Change companies, locations and devices, and record who did.
+
+        Raises:
+            SettingsError: the change is not possible, or is not allowed over the network.
+        """
+        change_inventory(self.inventory, self.store, changes, by)
+
     def stop(self) -> None:
         """Stop delivering, and close the database."""
         self.leftovers.stop(_STOP_WAIT_S)
@@ -90,11 +102,13 @@ class Cloud:
         return self._release(self.jobs.make_room(*whose))
 
     def _remove_old(self) -> None:
-        limits = self.inventory.current().limits
+        inventory = self.inventory.current()
+        limits = inventory.limits
         self.uploads.expire(limits.upload_hours * HOUR_S)
         self.documents.prune(limits.document_days * _DAY_S)
         self.jobs.expire_unreleased(limits.hold_hours * HOUR_S)
         self._release(self.jobs.prune(limits.job_days * _DAY_S))
+        self.audit.prune(limits.change_days * _DAY_S, inventory.companies)
         self.previews.sweep()
 
     def _release(self, removed: Sequence[tuple[Owner, Amount]]) -> bool:

@@ -173,7 +173,7 @@ def test_lists_at_a_terminal(tmp_path: Path) -> None:
     )
     said, _ = on_terminal(tmp_path, "account", "add", "anna", "--company", "ACME")
     assert said == (
-        "Added the account anna, which sees all locations of ACME. The password is shown only now."
+        "Added the account anna, who sees all locations of ACME. The password is shown only now."
     )
     titles, _ = on_terminal(tmp_path, "company", "list")
     assert titles == "COMPANY"

@@ -15,12 +15,14 @@ from starlette.types import Message
 
 from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
-from cirrus_cloudlet.storage.access import Role
+from cirrus_cloudlet.storage.audit import Actor, Origin
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.keys import Role
 from cirrus_cloudlet.storage.quotas import Amount, Owner, stored_amounts
 from cirrus_cloudlet.storage.schema import SCHEMAS
 from many_jobs import OPERATIONS, CountedStore, make_folder, submit_one
 
+TESTER = Actor("anna", Origin.PAGE, "ACME")
 PDF = b"%PDF-1.4 the document\n%%EOF\n"
 GROWING = "job|document|transition|upload|segment|idempotency|copy|session"
 SMALL_INDEXES = "job_running|job_aimed"  # only the jobs that a crash has interrupted
@@ -89,9 +91,9 @@ HEADERS: list[tuple[bytes, bytes]] = [(b"host", b"h"), (b"idempotency-key", b"a"
 
 def _session(cloud: Cloud) -> None:
     """Use all requests and pages, deliver a job, and clean up."""
-    key = cloud.keys.add("ACME", "key-1", Role.ADMIN)
-    cloud.accounts.add("anna", "ACME", None, "a long password")
-    cloud.accounts.add("otto", "ACME", "Office", "a long password")
+    key = cloud.keys.add("ACME", "key-1", Role.ADMIN, TESTER)
+    cloud.accounts.add("anna", "ACME", None, "a long password", TESTER)
+    cloud.accounts.add("otto", "ACME", "Office", "a long password", TESTER)
     app = make_application(cloud)
     HEADERS[2:] = [(b"authorization", f"Bearer {key}".encode())]
     place = "targets=Office:Folder&title=a.pdf"
@@ -128,7 +130,7 @@ def _session(cloud: Cloud) -> None:
         assert time.monotonic() < until
         time.sleep(0.01)
     cloud.stop()
-    cloud.jobs.end(submit_one(cloud), "delete")
+    cloud.jobs.end(submit_one(cloud), "delete", TESTER)
     for company, of_key in (("ACME", "key-1"), ("ACME", None)):
         cloud.uploads.make_room(company, of_key)
         cloud.documents.make_room(company, of_key)
@@ -137,8 +139,10 @@ def _session(cloud: Cloud) -> None:
     cloud.uploads.expire(0)
     cloud.documents.prune(0)
     cloud.jobs.prune(0)
-    cloud.accounts.set_password("anna", "another password")
-    cloud.accounts.remove("anna")
+    cloud.accounts.set_password("anna", "another password", TESTER)
+    cloud.accounts.remove("anna", TESTER)
+    cloud.audit.newest("ACME", count=10)
+    cloud.audit.prune(0, ["ACME"])
 
 
 def test_no_statement_scans_a_table(tmp_path: Path) -> None:

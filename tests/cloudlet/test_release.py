@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
+from cirrus_cloudlet.storage.audit import Actor, Origin
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.jobs import Jobs
 from cloudlet_server import CloudletServer
@@ -79,7 +80,7 @@ def test_held_jobs_survive_a_crash(holding: CloudletServer) -> None:
     held, released = (curl.submit(title=f"{number}.pdf", props=ANNA) for number in range(2))
     holding.kill()
     with Store(holding.data) as store:
-        Jobs(store).release(released)
+        Jobs(store).release(released, Actor("root", Origin.CLI))
     holding.come_back()
     holding.wait_for_job(released, 2)
     holding.kill()

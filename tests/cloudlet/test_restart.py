@@ -227,6 +227,12 @@ _UNDO = (
     ALTER TABLE job DROP COLUMN held_for;
     """,
     "DROP TABLE sign_in_link;",
+    """
+    DROP TABLE audit; DROP INDEX account_subject; DROP INDEX account_company;
+    ALTER TABLE account DROP COLUMN role; ALTER TABLE account DROP COLUMN disabled;
+    ALTER TABLE account DROP COLUMN provider; ALTER TABLE account DROP COLUMN subject;
+    ALTER TABLE account DROP COLUMN person;
+    """,
 )
 
 

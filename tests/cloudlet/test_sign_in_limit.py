@@ -9,8 +9,11 @@ import pytest
 
 from cirrus_cloudlet.networks import SITE_BITS, network
 from cirrus_cloudlet.storage.access import Accounts
+from cirrus_cloudlet.storage.audit import Actor, Origin
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.web.sign_in import SignInLimit, WrongPasswords
+
+TESTER = Actor("root", Origin.CLI)
 
 
 def test_the_limit_ends() -> None:
@@ -123,19 +126,21 @@ def test_many_addresses_are_one_guesser(addresses: list[str], guesses: int) -> N
     assert allowed == guesses
 
 
-@pytest.mark.parametrize("command", ["password", "remove"])
+@pytest.mark.parametrize("command", ["password", "remove", "disable"])
 @pytest.mark.attacker("page account")
 def test_a_password_that_changes_during_the_sign_in(tmp_path: Path, command: str) -> None:
     """Sign in with an old password while the password changes: no session begins."""
     with Store(tmp_path) as store:
         accounts = Accounts(store)
-        accounts.add("anna", "ACME", None, "an old password")
+        accounts.add("anna", "ACME", None, "an old password", TESTER)
         verified = accounts.verify("anna", "an old password")
         assert verified
         assert accounts.begin_session("anna", verified)
         if command == "password":
-            accounts.set_password("anna", "a new password")
+            accounts.set_password("anna", "a new password", TESTER)
+        elif command == "remove":
+            accounts.remove("anna", TESTER)
         else:
-            accounts.remove("anna")
+            accounts.disable("anna", TESTER)
         assert accounts.begin_session("anna", verified) is None
         assert not store.execute("SELECT * FROM session")

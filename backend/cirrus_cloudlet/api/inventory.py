@@ -15,7 +15,8 @@ from cirrus_cloudlet.errors import Refusal, SettingsError
 from cirrus_cloudlet.inventory.inventory import TYPE_NAMES, DeviceType, check_id
 from cirrus_cloudlet.job_props import parse_props
 from cirrus_cloudlet.shares import Share
-from cirrus_cloudlet.storage.access import Key
+from cirrus_cloudlet.storage.audit import Actor, Origin
+from cirrus_cloudlet.storage.keys import Key
 
 _ID_BYTES = 255
 
@@ -63,7 +64,8 @@ def _check_new_id(text: str, kind: str) -> None:
 
 async def _change(cloud: Cloud, call: Call, key: Key, wanted: Mapping[str, Any]) -> Response:
     try:
-        await _share(cloud, key).run(cloud.inventory.change, {call.path[3:]: wanted})
+        by = Actor(key.name, Origin.KEY, key.company)
+        await _share(cloud, key).run(cloud.change, {call.path[3:]: wanted}, by)
     except SettingsError as error:
         raise Refusal(str(error)) from error
     return PlainTextResponse("OK")

@@ -20,7 +20,7 @@ from cirrus_cloudlet.compression import Compression, Decompressor, parse_compres
 from cirrus_cloudlet.errors import NotSmall, Refusal, RequestFault
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.shares import Share
-from cirrus_cloudlet.storage.access import Key, Role
+from cirrus_cloudlet.storage.keys import Key, Role
 from cirrus_cloudlet.storage.quotas import Owner
 from cirrus_cloudlet.storage.uploads import Contents, IncomingFile, Upload
 from cirrus_cloudlet.submit import Order, Submission

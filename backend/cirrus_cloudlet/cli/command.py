@@ -28,6 +28,7 @@ _NOUNS = {
     "location": "locations of a company",
     "device": "output devices of a location",
     "job": "submitted jobs",
+    "audit": "who changed what",
 }
 
 

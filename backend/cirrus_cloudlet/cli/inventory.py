@@ -7,8 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from cirrus_cloudlet.changes import change_inventory
 from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
+from cirrus_cloudlet.cli.operator import OPERATOR
 from cirrus_cloudlet.cli.paths import (
     ANY_DEVICE,
     ANY_LOCATION,
@@ -29,6 +31,7 @@ from cirrus_cloudlet.inventory.inventory import (
     Location,
 )
 from cirrus_cloudlet.job_props import parse_props
+from cirrus_cloudlet.storage.database import Store
 
 _INVENTORY = files("cirrus_cloudlet.inventory")
 _KINDS = tomllib.loads(_INVENTORY.joinpath("device_kinds.toml").read_text("utf-8"))
@@ -49,7 +52,7 @@ def _add_company(data: Path, path: str) -> None:
     inventory = InventoryFile(data)
     if company in inventory.current().companies:
         raise SettingsError(f"company {company!r} already exists")
-    inventory.change({(company,): {}})
+    _change(inventory, data, {(company,): {}})
     print(f"Added the company {join_path(company)}.")
 
 
@@ -83,7 +86,7 @@ def _add_location(data: Path, path: str, name: str | None, browser: bool, hold: 
     if browser:  # a browser user has one device
         device = {"name": "Browser", "type": "viewer", "target": f"{location}:browser"}
         changes = {**changes, (company, location, "browser"): device}
-    inventory.change(changes)
+    _change(inventory, data, changes)
     added = join_path(company, location)
     print(f"Added the location {added}{' with the device browser' if browser else ''}.")
 
@@ -111,7 +114,7 @@ def _switch(
 ) -> None:
     inventory = InventoryFile(data)
     place = find_place(inventory.current(), path, form, company)
-    inventory.change({place: fields})
+    _change(inventory, data, {place: fields})
     print(f"{join_path(*place)} is {said}")
 
 
@@ -194,9 +197,8 @@ def _add_device(
     )
     above: Changes = {(company,): {}, (company, location): {}} if parents else {}
     # one change, so that a refused device leaves no parents behind
-    inventory.change(
-        {**above, (company, location, device): {**_KINDS.get(kind or "", {}), **fields}}
-    )
+    device_fields = {**_KINDS.get(kind or "", {}), **fields}
+    _change(inventory, data, {**above, (company, location, device): device_fields})
     if company not in known.companies:
         print(f"Added the company {join_path(company)}.")
     if known.find(company, location, device)[0] is None:
@@ -233,6 +235,11 @@ def _list_devices(data: Path, path: str | None) -> None:
         if wanted == [device.company, device.location][: len(wanted)]
     ]  # fmt: skip
     write_list(rows, "company", "location", "device", "type", "state", "formats", "target")
+
+
+def _change(inventory: InventoryFile, data: Path, changes: Changes) -> None:
+    with Store(data) as store:
+        change_inventory(inventory, store, changes, OPERATOR)
 
 
 def _drop_none(**fields: Any) -> dict[str, Any]:

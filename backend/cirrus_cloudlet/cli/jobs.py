@@ -10,6 +10,7 @@ from typing import Any
 from cirrus_cloudlet.api.answers import timestamp
 from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
+from cirrus_cloudlet.cli.operator import OPERATOR
 from cirrus_cloudlet.cli.paths import join_path, parse_path
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import document_folder
@@ -93,7 +94,7 @@ def _fields(job: Job, jobs: Jobs, documents: Path) -> dict[str, Any]:
 
 def _end(data: Path, job: str, verb: str) -> None:
     with Store(data) as store:
-        Jobs(store).end(job, verb)
+        Jobs(store).end(job, verb, OPERATOR)
     print(f"Job {job} is {ENDS[verb][0].name.lower()} now.")
 
 
@@ -104,11 +105,11 @@ for _verb in sorted(ENDS):
 @command("job release", "deliver a job that waits for its owner's release", _JOB)
 def _release(data: Path, job: str) -> None:
     with Store(data) as store:
-        Jobs(store).release(job)
+        Jobs(store).release(job, OPERATOR)
 
 
 @command("job retry", "deliver a held job again", _JOB)
 def _retry(data: Path, job: str) -> None:
     with Store(data) as store:
-        Jobs(store).retry(job)
+        Jobs(store).retry(job, OPERATOR)
     print(f"Job {job} is delivered again.")

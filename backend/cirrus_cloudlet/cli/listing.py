@@ -30,6 +30,12 @@ def write_list(rows: Iterable[Sequence[str]], *titles: str) -> None:
         print("".join(padded).rstrip())
 
 
+def tell(text: str) -> None:
+    """Tell a person what was done by a command that prints a secret. A script gets only that."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
+
+
 def _printable(text: str) -> str:
     # a stranger's title may contain escape sequences for the terminal, or a line break
     return "".join(c if c.isprintable() or c in _JOINERS else "?" for c in text)

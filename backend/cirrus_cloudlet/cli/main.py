@@ -26,7 +26,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         # imported late: these modules need the extra `cloudlet`
-        from cirrus_cloudlet.cli import access, inventory, jobs, serve  # noqa: F401 - they add commands
+        from cirrus_cloudlet.cli import accounts, audit, inventory, jobs, keys, serve  # noqa: F401 - they add commands
 
         values = vars(PARSER.parse_args(arguments))
         perform = values.pop("run")

@@ -9,14 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cirrus_cloudlet.changes import change_inventory
 from cirrus_cloudlet.cli.command import LISTEN, argument, command
 from cirrus_cloudlet.cli.data_folder import data_option, first_command, open_folder
+from cirrus_cloudlet.cli.operator import OPERATOR
 from cirrus_cloudlet.cli.paths import COMPANY, parse_path
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import open_private
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.privileges import become_owner
-from cirrus_cloudlet.storage.access import Accounts, make_password
+from cirrus_cloudlet.storage.access import AccountRole, Accounts, make_password
 from cirrus_cloudlet.storage.database import Store
 
 if TYPE_CHECKING:
@@ -114,16 +116,16 @@ def _make_folder(data: Path, *, new: bool, allow_root: bool) -> None:
 
 
 def _add_first_account(data: Path, name: str, company: str | None) -> None:
-    """Add an account that sees a whole company, unless there is an account already."""
+    """Add an administrator of a company, unless there is an account already."""
     with Store(data) as store:
         accounts = Accounts(store)
         if accounts.all():
             _tell(f"there are accounts already, so --admin {name} adds none")
             return
-        company = _first_company(InventoryFile(data), company)
+        company = _first_company(InventoryFile(data), store, company)
         password = make_password()
-        accounts.add(name, company, None, password)
-    _tell(f"added the account {name}, which sees all locations of {company}")
+        accounts.add(name, company, None, password, OPERATOR, AccountRole.ADMIN)
+    _tell(f"added the administrator {name}, who sees all locations of {company}")
     if sys.stdout.isatty():
         print(f"Password of {name}, shown only now: {password}")
         return
@@ -134,7 +136,7 @@ def _add_first_account(data: Path, name: str, company: str | None) -> None:
     _tell(f"the password of {name} is in {path}; sign in, then delete this file")
 
 
-def _first_company(inventory: InventoryFile, company: str | None) -> str:
+def _first_company(inventory: InventoryFile, store: Store, company: str | None) -> str:
     """Choose the company of the first account; add a company to an empty cloud."""
     known = list(inventory.current().companies)
     if company is not None:
@@ -146,7 +148,7 @@ def _first_company(inventory: InventoryFile, company: str | None) -> str:
     if company not in known:
         if known:
             raise SettingsError(f"there is no company {company!r}")
-        inventory.change({(company,): {}})
+        change_inventory(inventory, store, {(company,): {}}, OPERATOR)
         _tell(f"added the company {company}")
     return company
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,14 @@ class InventoryFile:
                     log.error("%s; the last good settings stay in use", error)
             return self._current
 
-    def change(self, changes: Changes) -> None:
+    def change(
+        self, changes: Changes, note: Callable[[Inventory], None] = lambda before: None
+    ) -> None:
         """Add the tables that are missing, set their fields, and replace the file.
+
+        Args:
+            note: gets the inventory before the change, and records a change that is about to
+                happen. Nothing is recorded, and the file stays, if the fields are set already.
 
         Raises:
             SettingsError: the file is broken, or would be broken then, or the change is not
@@ -78,17 +84,17 @@ class InventoryFile:
             if len(text.encode()) > _FILE_BYTES:
                 raise SettingsError(f"cloudlet.toml would have more than {_FILE_BYTES} bytes")
             after = read_inventory(text, self._path.name)
+            known = read_inventory(before, self._path.name)
             if self._remote:
-                _check_reach(
-                    read_inventory(before, self._path.name),
-                    after,
-                    self._path.with_name(DELIVERY_FOLDER),
-                )
+                _check_reach(known, after, self._path.with_name(DELIVERY_FOLDER))
+            if text == before:
+                return
             temporary = self._path.with_name(".cloudlet.toml.new")
             with open(temporary, "w", encoding="utf-8", newline="", opener=open_private) as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            note(known)
             temporary.replace(self._path)
 
     def _read(self) -> Inventory:

@@ -108,8 +108,8 @@ LARGEST = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on the size of documents, on how long uploads, documents and jobs are kept, and on
-    what a company stores. One API key may store half as much as its company.
+    """Limits on the size of documents, on how long uploads, documents, jobs and the list of changes
+    are kept, and on what a company stores. One API key may store half as much as its company.
 
     The defaults leave room for a print server of 500 machines with one key. Each machine may have
     64 MiB of uploads and waiting documents, 20 uploads that were never submitted, and 1,000 jobs.
@@ -120,6 +120,7 @@ class Limits:
     hold_hours: float = 72.0
     document_days: float = 30.0
     job_days: float = 365.0
+    change_days: float = 1095.0
     company_bytes: int = 64 * 1024**3
     company_uploads: int = 20_000
     company_jobs: int = 1_000_000

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import SettingsError
+from cirrus_cloudlet.storage.audit import Actor, record
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Document
 from cirrus_cloudlet.storage.quotas import JOB_BYTES, Amount, Owner, rows_of
@@ -227,7 +228,7 @@ class Jobs:
         )
         return [Transition(JobState(state), at, message) for state, at, message in rows]
 
-    def end(self, job_id: str, verb: str) -> None:
+    def end(self, job_id: str, verb: str, by: Actor) -> None:
         """End a job by a verb of ENDS.
 
         Raises:
@@ -235,7 +236,7 @@ class Jobs:
         """
         state, allowed = ENDS[verb]
         with self._store.transaction() as db:
-            before, _ = _find_state(db, job_id)
+            before, _, company = _find_state(db, job_id)
             if before not in allowed:
                 raise SettingsError(
                     f"job {job_id} is {before.name.lower()} and cannot be {state.name.lower()}"
@@ -244,33 +245,38 @@ class Jobs:
                 "UPDATE job SET state = ?, step = 'done', message = '', updated = ? WHERE id = ?",
                 (state, time.time(), job_id),
             )
+            record(db, by, f"job {verb}", job_id, company)
 
-    def retry(self, job_id: str) -> None:
+    def retry(self, job_id: str, by: Actor) -> None:
         """Schedule a held job again.
 
         Raises:
             SettingsError: there is no such job, or the job is not held.
         """
         with self._store.transaction() as db:
-            if not can_retry(*_find_state(db, job_id)):
+            state, step, company = _find_state(db, job_id)
+            if not can_retry(state, step):
                 raise SettingsError(f"job {job_id} is not waiting for a retry")
             db.execute(
                 "UPDATE job SET step = 'ready', attempts = 0, due = 0 WHERE id = ?", (job_id,)
             )
+            record(db, by, "job retry", job_id, company)
 
-    def release(self, job_id: str) -> None:
+    def release(self, job_id: str, by: Actor) -> None:
         """Schedule a job that waits for its owner's release.
 
         Raises:
             SettingsError: there is no such job, or the job does not wait for a release.
         """
         with self._store.transaction() as db:
-            if _find_state(db, job_id)[1] is not Step.UNRELEASED:
+            _, step, company = _find_state(db, job_id)
+            if step is not Step.UNRELEASED:
                 raise SettingsError(f"job {job_id} is not waiting for a release")
             db.execute(
                 "UPDATE job SET step = 'ready', message = '', updated = ? WHERE id = ?",
                 (time.time(), job_id),
             )
+            record(db, by, "job release", job_id, company)
 
     def expire_unreleased(self, age_s: float) -> None:
         """Delete the jobs that have waited for their release for more than `age_s` seconds."""
@@ -327,8 +333,8 @@ def _remove_jobs(db: sqlite3.Connection, document: str) -> list[tuple[Owner, Amo
     return removed
 
 
-def _find_state(db: sqlite3.Connection, job_id: str) -> tuple[JobState, Step]:
-    row = db.execute("SELECT state, step FROM job WHERE id = ?", (job_id,)).fetchone()
+def _find_state(db: sqlite3.Connection, job_id: str) -> tuple[JobState, Step, str]:
+    row = db.execute("SELECT state, step, company FROM job WHERE id = ?", (job_id,)).fetchone()
     if row is None:
         raise SettingsError(f"there is no job {job_id!r}")
-    return JobState(row["state"]), Step(row["step"])
+    return JobState(row["state"]), Step(row["step"]), row["company"]

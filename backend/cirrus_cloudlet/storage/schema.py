@@ -234,6 +234,29 @@ CREATE TABLE sign_in_link (
     created REAL NOT NULL
 ) STRICT;
 """,
+    # account.provider, account.subject: the person at an identity provider; then there is no
+    # password. account.person: the user name by which the person prints.
+    """
+ALTER TABLE account ADD COLUMN role TEXT NOT NULL DEFAULT 'user';
+ALTER TABLE account ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN provider TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN person TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX account_subject ON account (provider, subject) WHERE provider != '';
+CREATE INDEX account_company ON account (company, created);
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    time REAL NOT NULL,
+    company TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    details TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_company ON audit (company, number);
+CREATE INDEX audit_time ON audit (time);
+""",
 )
 # a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself

@@ -83,10 +83,10 @@ def _change(verb: str, visit: Visit) -> Response:
         )
     job = seen.job
     if verb == "retry":
-        visit.cloud.jobs.retry(job.id)
+        visit.cloud.jobs.retry(job.id, visit.actor)
         visit.cloud.worker.notice([Place(job.company, job.location, job.device)])
     else:
-        visit.cloud.jobs.end(job.id, verb)
+        visit.cloud.jobs.end(job.id, verb, visit.actor)
     if verb == "save" and seen.has_document:
         return _download(visit, seen)
     return RedirectResponse("/", 303)

@@ -16,7 +16,7 @@ def _switch(is_online: bool, visit: Visit) -> Response:
     company = visit.account.company
     if location not in visit.cloud.inventory.current().companies[company]:
         raise RequestFault(404, tr("There is no such location."))
-    visit.cloud.inventory.change({(company, location): {"online": is_online}})
+    visit.cloud.change({(company, location): {"online": is_online}}, visit.actor)
     return RedirectResponse("/", 303)
 
 

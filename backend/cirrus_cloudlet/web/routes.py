@@ -13,6 +13,7 @@ from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Account
+from cirrus_cloudlet.storage.audit import Actor, Origin
 from cirrus_cloudlet.translation import tr
 from cirrus_cloudlet.web.sign_in import Visitor
 
@@ -54,6 +55,11 @@ class Visit(NamedTuple):
     @property
     def account(self) -> Account:
         return self.visitor.account
+
+    @property
+    def actor(self) -> Actor:
+        """Who changes something by this request."""
+        return Actor(self.account.name, Origin.PAGE, self.account.company)
 
 
 class Route(NamedTuple):

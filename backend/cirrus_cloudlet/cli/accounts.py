@@ -1,4 +1,4 @@
-"""The `key` commands, and the `account` commands: accounts for the web page."""
+"""The `account` commands: accounts for the web page."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 
 from cirrus_cloudlet.api.answers import timestamp
 from cirrus_cloudlet.cli.command import LISTEN, argument, command
-from cirrus_cloudlet.cli.listing import write_list
+from cirrus_cloudlet.cli.listing import tell, write_list
+from cirrus_cloudlet.cli.operator import OPERATOR
 from cirrus_cloudlet.cli.paths import ANY_LOCATION, find_place, join_path
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.storage.access import Accounts, Keys, Role, make_password
+from cirrus_cloudlet.storage.access import AccountRole, Accounts, make_password
 from cirrus_cloudlet.storage.database import Store
 
 _NAME = argument("name", metavar="NAME")
@@ -21,53 +22,7 @@ _ASK = argument(
     action="store_true",
     help="read the password from the terminal or standard input instead of making one",
 )
-
-
-@command(
-    "key add",
-    "add a key and print it once",
-    argument("--company", metavar="COMPID", help="bind the key to a company (default: any)"),
-    argument("--name", help="the key's name in lists"),
-    argument(
-        "--role",
-        choices=list(Role),
-        default=Role.PRINT,
-        help="admin: the key may also change devices and locations (%(default)s)",
-    ),
-)
-def _add_key(data: Path, company: str | None, name: str | None, role: str) -> None:
-    if company is not None and company not in InventoryFile(data).current().companies:
-        raise SettingsError(f"there is no company {company!r}")
-    with Store(data) as store:
-        key = Keys(store).add(company, name, Role(role))
-    whose = f"the company {company}" if company else "any company"
-    _tell(f"Added a key for {whose} with the role {role}. The key is shown only now.")
-    print(key)
-
-
-@command("key list", "list all keys")
-def _list_keys(data: Path) -> None:
-    with Store(data) as store:
-        keys = Keys(store).all()
-    rows = [
-        (key.name, key.company or "(any company)", timestamp(key.created) or "", key.role)
-        for key in keys
-    ]
-    write_list(rows, "name", "company", "made at", "role")
-
-
-@command("key role", "give a key another role at once", _NAME, argument("role", choices=list(Role)))
-def _set_role(data: Path, name: str, role: str) -> None:
-    with Store(data) as store:
-        Keys(store).set_role(name, Role(role))
-    print(f"The key {name} has the role {role} now.")
-
-
-@command("key revoke", "revoke a key at once", _NAME)
-def _revoke_key(data: Path, name: str) -> None:
-    with Store(data) as store:
-        Keys(store).revoke(name)
-    print(f"Revoked the key {name}.")
+_ROLE_HELP = "admin: the account also changes accounts, keys, locations and devices"
 
 
 @command(
@@ -77,9 +32,15 @@ def _revoke_key(data: Path, name: str) -> None:
     _NAME,
     argument("--company", metavar="COMP", help="required, unless --location names it"),
     argument("--location", metavar=ANY_LOCATION, help="show only this location's jobs"),
+    argument(
+        "--role",
+        choices=list(AccountRole),
+        default=AccountRole.USER,
+        help=f"{_ROLE_HELP} (%(default)s)",
+    ),
 )
 def _add_account(
-    data: Path, ask: bool, name: str, company: str | None, location: str | None
+    data: Path, ask: bool, name: str, company: str | None, location: str | None, role: str
 ) -> None:
     inventory = InventoryFile(data).current()
     if company is not None and company not in inventory.companies:
@@ -90,10 +51,11 @@ def _add_account(
         raise SettingsError("give --company COMP or --location COMP/LOC")
     password = _new_password(ask)
     with Store(data) as store:
-        Accounts(store).add(name, company, location, password)
+        Accounts(store).add(name, company, location, password, OPERATOR, AccountRole(role))
     seen = join_path(company, location) if location else f"all locations of {company}"
     shown = "" if ask else " The password is shown only now."
-    _tell(f"Added the account {name}, which sees {seen}.{shown}")
+    what = "administrator" if role == AccountRole.ADMIN else "account"
+    tell(f"Added the {what} {name}, who sees {seen}.{shown}")
     if not ask:
         print(password)
 
@@ -103,19 +65,51 @@ def _list_accounts(data: Path) -> None:
     with Store(data) as store:
         accounts = Accounts(store).all()
     rows = [
-        (each.name, each.company, each.location or "(all locations)", timestamp(each.created) or "")
+        (
+            each.name, each.company, each.location or "(all locations)",
+            timestamp(each.created) or "", each.role,
+            "disabled" if each.is_disabled else "enabled",
+            each.provider or "password", each.person,
+        )
         for each in accounts
-    ]
-    write_list(rows, "name", "company", "location", "made at")
+    ]  # fmt: skip
+    titles = ("name", "company", "location", "made at", "role", "state", "signs in with")
+    write_list(rows, *titles, "prints as")
+
+
+@command(
+    "account role",
+    "give an account another role at once",
+    _NAME,
+    argument("role", choices=list(AccountRole), help=_ROLE_HELP),
+)
+def _set_role(data: Path, name: str, role: str) -> None:
+    with Store(data) as store:
+        Accounts(store).set_role(name, AccountRole(role), OPERATOR)
+    print(f"The account {name} has the role {role} now.")
+
+
+@command("account disable", "end an account's sessions, and refuse its sign-in", _NAME)
+def _disable(data: Path, name: str) -> None:
+    with Store(data) as store:
+        Accounts(store).disable(name, OPERATOR)
+    print(f"The account {name} is disabled. All its sessions have ended.")
+
+
+@command("account enable", "let a disabled account sign in again", _NAME)
+def _enable(data: Path, name: str) -> None:
+    with Store(data) as store:
+        Accounts(store).enable(name, OPERATOR)
+    print(f"The account {name} may sign in again.")
 
 
 @command("account password", "set a new password and end all sessions", _ASK, _NAME)
 def _set_password(data: Path, ask: bool, name: str) -> None:
     password = _new_password(ask)
     with Store(data) as store:
-        Accounts(store).set_password(name, password)
+        Accounts(store).set_password(name, password, OPERATOR)
     shown = "" if ask else " It is shown only now."
-    _tell(f"The account {name} has a new password. All its sessions have ended.{shown}")
+    tell(f"The account {name} has a new password. All its sessions have ended.{shown}")
     if not ask:
         print(password)
 
@@ -133,22 +127,16 @@ def _set_password(data: Path, ask: bool, name: str) -> None:
 )
 def _make_link(data: Path, name: str, address: str) -> None:
     with Store(data) as store:
-        secret = Accounts(store).make_link(name)
-    _tell(f"Made a link for the account {name}. Send the link to nobody else.")
+        secret = Accounts(store).make_link(name, OPERATOR)
+    tell(f"Made a link for the account {name}. Send the link to nobody else.")
     print(f"{address.rstrip('/')}/sign-in#link={secret}")
 
 
 @command("account remove", "remove an account at once", _NAME)
 def _remove_account(data: Path, name: str) -> None:
     with Store(data) as store:
-        Accounts(store).remove(name)
+        Accounts(store).remove(name, OPERATOR)
     print(f"Removed the account {name} and its sessions.")
-
-
-def _tell(text: str) -> None:
-    """Tell a person what was done. A script gets only the secret."""
-    if sys.stderr.isatty():
-        print(text, file=sys.stderr)
 
 
 def _new_password(ask: bool) -> str:

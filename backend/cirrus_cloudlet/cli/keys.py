@@ -1,0 +1,63 @@
+"""The `key` commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cirrus_cloudlet.api.answers import timestamp
+from cirrus_cloudlet.cli.command import argument, command
+from cirrus_cloudlet.cli.listing import tell, write_list
+from cirrus_cloudlet.cli.operator import OPERATOR
+from cirrus_cloudlet.errors import SettingsError
+from cirrus_cloudlet.inventory.file import InventoryFile
+from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.keys import Keys, Role
+
+_NAME = argument("name", metavar="NAME")
+
+
+@command(
+    "key add",
+    "add a key and print it once",
+    argument("--company", metavar="COMPID", help="bind the key to a company (default: any)"),
+    argument("--name", help="the key's name in lists"),
+    argument(
+        "--role",
+        choices=list(Role),
+        default=Role.PRINT,
+        help="admin: the key may also change devices and locations (%(default)s)",
+    ),
+)
+def _add_key(data: Path, company: str | None, name: str | None, role: str) -> None:
+    if company is not None and company not in InventoryFile(data).current().companies:
+        raise SettingsError(f"there is no company {company!r}")
+    with Store(data) as store:
+        key = Keys(store).add(company, name, Role(role), OPERATOR)
+    whose = f"the company {company}" if company else "any company"
+    tell(f"Added a key for {whose} with the role {role}. The key is shown only now.")
+    print(key)
+
+
+@command("key list", "list all keys")
+def _list_keys(data: Path) -> None:
+    with Store(data) as store:
+        keys = Keys(store).all()
+    rows = [
+        (key.name, key.company or "(any company)", timestamp(key.created) or "", key.role)
+        for key in keys
+    ]
+    write_list(rows, "name", "company", "made at", "role")
+
+
+@command("key role", "give a key another role at once", _NAME, argument("role", choices=list(Role)))
+def _set_role(data: Path, name: str, role: str) -> None:
+    with Store(data) as store:
+        Keys(store).set_role(name, Role(role), OPERATOR)
+    print(f"The key {name} has the role {role} now.")
+
+
+@command("key revoke", "revoke a key at once", _NAME)
+def _revoke_key(data: Path, name: str) -> None:
+    with Store(data) as store:
+        Keys(store).revoke(name, OPERATOR)
+    print(f"Revoked the key {name}.")
