@@ -77,23 +77,25 @@ class CleanSystem:
 
     Args:
         release: of Debian, one of RELEASES.
+        archives: a folder that keeps what apt-get has downloaded.
     """
 
-    def __init__(self, release: str = RELEASES[0]) -> None:
+    def __init__(self, release: str = RELEASES[0], archives: Path = CACHE / "archives") -> None:
         self._release = release
+        self._archives = archives
         self._folder = Path(tempfile.mkdtemp(prefix="cb-system-"))  # the mount point
         self._keeper: Program[str] | None = None
         self._programs: list[Program[bytes]] = []
         self._inside = 0
 
     def __enter__(self) -> Self:
-        base, archives = _base(self._release), CACHE / "archives"
-        archives.mkdir(exist_ok=True)
+        base = _base(self._release)
+        self._archives.mkdir(exist_ok=True)
         self._keeper = Program(
             [
                 *("setpriv", "--pdeathsig", "KILL"),  # no process outlives the tests
                 *("unshare", "--mount", "sh", "-c", OWN_GROUP, "sh"),
-                *(self._folder, archives, self._folder.name, base, BEGIN),
+                *(self._folder, self._archives, self._folder.name, base, BEGIN),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
