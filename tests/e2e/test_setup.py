@@ -20,6 +20,8 @@ import trustme
 
 from cloudlet_server import CloudletServer, Tls
 from print_site import BACKEND, PrintSite, eventually
+from terminal import PROMPT
+from terminal import Terminal as TmuxTerminal
 
 
 @pytest.fixture
@@ -52,10 +54,11 @@ class Terminal:
                 "CUPS_SERVER": str(site.cups.socket),
                 "TERM": "xterm",
                 "LC_ALL": "C.UTF-8",
+                "COLUMNS": "250",
             },
             timeout=60,
             encoding="utf-8",
-            dimensions=(40, 120),
+            dimensions=(40, 250),
             logfile=self.log,
         )
         self._child.logfile_read, self._child.logfile = self.log, None
@@ -145,11 +148,16 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     terminal.answer("without TLS? [Y/n]", "y")
     terminal.sees("answers (version cirrus-cloudlet")
     terminal.answer("Company", "Acme")
+    terminal.sees(f"The key goes to {polled.server} alone, and into {polled.config}/servers.d/")
     terminal.answer_unseen("API key (not shown)", "no key at all")
     terminal.answer_unseen("API key (not shown)", "a-key-that-is-none")
     terminal.sees("Check that the key is complete")  # before anything else is asked
-    terminal.answer("Company (its id) [Acme]", "")
+    terminal.answer("Company (its id) [Acme]", "Acne")
     terminal.answer_unseen("API key (not shown)", polled.key)
+    terminal.sees("(CB-404)")  # the key is right, but not for this company
+    terminal.answer("Company (its id) [Acne]", "Acme")
+    terminal.answer_unseen("API key (not shown)", polled.key)
+    terminal.sees(f"{polled.server} accepts the key for Acme.")
     terminal.answer("Location", "Atlantis")
     terminal.sees("Use the server's ids for company and location")
     terminal.answer("Location", "Paris")
@@ -165,7 +173,10 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     terminal.sees("delivered at Paris:Laser1")
     status, screen = terminal.end()
     assert status == 0, screen
-    assert "The doctor finds nothing wrong." in screen
+    assert screen.splitlines()[-2:] == [
+        "The doctor finds nothing wrong.",
+        "Done. Try: lp -d laser file.pdf",
+    ]
     assert polled.key not in screen and "a-key-that-is-none" not in screen
     (entry,) = entries(polled)
     assert entry == {
@@ -180,6 +191,94 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     printer = polled.cups.printer("laser")
     assert printer["printer-info"] == "Laser1 at Paris office"
     assert printer["printer-make-and-model"].startswith("Cirrus Laser1 at Paris office")
+
+
+def test_a_key_at_a_wrong_question(polled: PrintSite) -> None:
+    """A key that is pasted at any other question is refused, and the screen does not keep it."""
+    with TmuxTerminal(polled.root, polled.environ | cups(polled), 100, 40) as terminal:
+        terminal.type("cirrusctl setup; echo status $?")
+        for question, answer in (
+            (r"Print server \(.*\):", polled.server),
+            (r".* Continue without TLS\? \[Y/n\]:", "y"),
+            (r"Company \(its id\):", "Acme"),
+            (r"API key \(not shown\):", polled.key),
+            (r"Location \(its id; several with commas\):", "Paris"),
+            (r"Queues for which devices \(numbers with commas, all, or none\) \[1\]:", "1"),
+            (r"Name of the queue for .*:", "laser"),
+            (r"Print a test page on laser\? \[Y/n\]:", "n"),
+        ):
+            wait_for(terminal, rf"(?:^|\n){question}$")
+            if "not shown" not in question:
+                terminal.type(polled.key)
+                wait_for(terminal, rf"\n! This looks like an API key,(?:.*\n)+?{question}$")
+                assert polled.key[:8] not in terminal.before()
+            terminal.type(answer)
+        terminal.sees(f"\nDone. Try: lp -d laser file.pdf\nstatus 0\n{PROMPT}")
+        assert polled.key[:8] not in terminal.before()
+    assert [entry["api_key"] for entry in entries(polled)] == [polled.key]
+
+
+def test_a_pasted_key_is_never_echoed(polled: PrintSite) -> None:
+    """At a question for yes or no, not even the terminal's own echo shows a pasted key."""
+    terminal = Terminal(polled)
+    terminal.answer("Print server", polled.server)
+    terminal.answer_unseen("without TLS? [Y/n]", polled.key)
+    terminal.sees("! This looks like an API key")
+    terminal.answer_unseen("without TLS? [Y/n]", "noyes\x7f\x7f\x7f\x7fx\x15y")
+    terminal.sees("answers (version cirrus-cloudlet")
+    terminal.sees("Company")
+    terminal.leave()
+    screen = (polled.root / "terminal").read_text()
+    assert polled.key not in screen and polled.key[2:10] not in screen
+
+
+def test_a_known_key_is_kept(polled: PrintSite) -> None:
+    """A second run offers the key of servers.d, and adds to its locations."""
+    done = polled.cirrusctl("setup", *options(polled, device="none"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("Done. To add a queue, run: cirrusctl setup\n")
+    polled.cloud.cli("location", "add", "Acme/Lyon")
+    terminal = Terminal(polled, "--plain")
+    terminal.answer("Print server", polled.server)
+    terminal.answer("Company", "Acme")
+    terminal.answer("has a key for this company. Use it? [Y/n]", "")
+    terminal.sees("accepts the key for Acme")
+    terminal.answer("Location", "Lyon")
+    status, screen = terminal.end()
+    assert status == 0, screen
+    (entry,) = entries(polled)
+    assert (entry["api_key"], entry["locations"]) == (polled.key, ["Paris", "Lyon"])
+    polled.key = polled.cloud.cli("key", "add", "--company", "Acme")
+    terminal = Terminal(polled, "--plain")
+    terminal.answer("Print server", polled.server)
+    terminal.answer("Company", "Acme")
+    terminal.answer("has a key for this company. Use it? [Y/n]", "n")
+    terminal.answer_unseen("API key", polled.key)
+    terminal.answer("Location", "Lyon")
+    assert terminal.end()[0] == 0
+    assert [entry["api_key"] for entry in entries(polled)] == [polled.key]
+
+
+def test_it_does_not_work_yet(bare: PrintSite) -> None:
+    """If the doctor finds an error, setup does not say that it is done."""
+    done = bare.cirrusctl("setup", *options(bare, device="all"), "--no-test")
+    assert done.returncode == 1
+    assert "Start the poller" in done.stdout
+    assert done.stdout.endswith("Not everything works yet. Next, run: cirrusctl doctor\n")
+
+
+def wait_for(terminal: TmuxTerminal, pattern: str) -> None:
+    """Wait until a pattern is on the screen."""
+    found = re.compile(pattern)
+    try:
+        eventually(lambda: found.search(terminal.screen()))
+    except AssertionError:
+        raise AssertionError(f"{pattern} is not on:\n{terminal.screen()}") from None
+
+
+def cups(site: PrintSite) -> dict[str, str]:
+    """The variable with the site's cupsd."""
+    return {"CUPS_SERVER": str(site.cups.socket)}
 
 
 def test_from_a_script(polled: PrintSite) -> None:
@@ -197,7 +296,8 @@ def test_from_a_script(polled: PrintSite) -> None:
         "tls": False,
     }
     assert {"step": "queue", "queue": "Laser1", "device": "Paris:Laser1"} in steps
-    assert steps[-1] == {"step": "doctor", "findings": []}
+    assert steps[-2] == {"step": "doctor", "findings": []}
+    assert steps[-1] == {"step": "end", "works": True, "queues": ["Laser1"]}
     assert len(polled.cloud_jobs("Laser1", 1)) == 1
     polled.key = polled.cloud.cli("key", "add", "--company", "Acme")
     done = polled.cirrusctl("setup", *options(polled, device="all"))

@@ -53,9 +53,9 @@ def test_setup(own_site: PrintSite, terminal: Terminal) -> None:
     (job,) = own_site.cloud_jobs("Laser1", 1)
     assert job["title"] == "Cirrus Bridge test page"
     screen = terminal.screen().splitlines()
-    assert screen[-3] == "The doctor finds nothing wrong."
-    assert re.fullmatch(r"  \d\d:\d\d:\d\d  delivered", screen[-4])
-    assert re.fullmatch(r"  \d\d:\d\d:\d\d  ended in CUPS: completed", screen[-5])
+    assert screen[-4:-2] == ["The doctor finds nothing wrong.", "Done. Try: lp -d Laser1 file.pdf"]
+    assert re.fullmatch(r"  \d\d:\d\d:\d\d  delivered", screen[-5])
+    assert re.fullmatch(r"  \d\d:\d\d:\d\d  ended in CUPS: completed", screen[-6])
     assert own_site.key not in terminal.before()
 
 

@@ -147,7 +147,8 @@ def _print_the_first_page(system: PackagedSite, folder: Path) -> None:
         ):
             terminal.sees(question)
             terminal.type(answer)
-        terminal.sees(f"\nThe doctor finds nothing wrong.\n{PROMPT}")
+        done = "The doctor finds nothing wrong.\nDone. Try: lp -d Laser1 file.pdf"
+        terminal.sees(f"\n{done}\n{PROMPT}")
     # the poller may be restarting, because it got a key
     eventually(lambda: _worst(system) in ("ok", "note"))
     assert system.states() == ["delivered"]

@@ -93,12 +93,12 @@ def rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     for each in ordered:
         worst.setdefault(each.fix, each.severity)
     made = []
-    for each, following in zip(ordered, [*ordered[1:], None], strict=True):
-        is_last = following is None or (following.fix, following.severity) != (
-            each.fix,
-            each.severity,
+    for index, each in enumerate(ordered):
+        has_more = any(
+            (other.fix, other.severity) == (each.fix, each.severity)
+            for other in ordered[index + 1 : index + 2]
         )
-        shows_fix = each.fix and is_last and worst[each.fix] is each.severity
+        shows_fix = each.fix and not has_more and worst[each.fix] is each.severity
         made.append(
             {
                 "result": _RESULTS[each.severity],

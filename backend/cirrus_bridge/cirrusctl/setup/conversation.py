@@ -1,11 +1,12 @@
 """Questions at the terminal. Each question also has an option.
 
-Questions go to standard error, so that standard output has only results.
+Questions go to standard error, so that standard output has only results. A key that is pasted at
+a question for something else is refused, and nothing shows it.
 """
 
 from __future__ import annotations
 
-import getpass
+import shutil
 import sys
 
 import typer
@@ -14,7 +15,16 @@ from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import joined, tr, translated
 from cirrus_bridge.cirrusctl.mistakes import WrongAnswer
 from cirrus_bridge.cirrusctl.output.output import with_code
-from cirrus_bridge.cirrusctl.output.table import shown
+from cirrus_bridge.cirrusctl.output.table import shown, wrapped
+from cirrus_bridge.cirrusctl.setup.key_shape import looks_like_key
+from cirrus_bridge.cirrusctl.setup.unseen import clear, typed_secret, typed_word
+from cirrus_bridge.config.servers import is_key
+
+_LONGER_THAN_WORDS = 16
+_A_KEY = tr(
+    "! This looks like an API key, and was not used. Setup asks for the key later, and then shows "
+    "no letter of it. If anyone has seen the key, revoke it."
+)
 
 
 class Conversation:
@@ -36,8 +46,15 @@ class Conversation:
                 tr("{option} is missing, and there is no terminal for questions.", option=option)
             )
         if is_secret:
-            return _typed_secret(translated(question))
-        return str(typer.prompt(translated(question), default=default, err=True)).strip()
+            return typed_secret(translated(question))
+        while True:
+            asked = translated(question)
+            answer = str(typer.prompt(asked, default=default, err=True)).strip()
+            if answer == default or not looks_like_key(answer):
+                return answer
+            line = f"{asked} [{default}]: {answer}" if default else f"{asked}: {answer}"
+            clear(line)
+            self.say(_A_KEY)
 
     def confirm(self, question: str, *, default: bool) -> bool:
         """Ask for yes or no, in English or the question's language; no without a terminal."""
@@ -46,32 +63,26 @@ class Conversation:
         letters[not default] = letters[not default].upper()
         asked = f"{translated(question)} [{'/'.join(letters)}]"
         while self.may_ask:
-            answer = typer.prompt(asked, default="", show_default=False, err=True).strip().lower()
+            answer = typed_word(asked, (yes, no, "yes", "no"))
             if not answer:
                 return default
             for meant, words in ((True, (yes, "yes")), (False, (no, "no"))):
                 if answer in {*words, *(word[0] for word in words)}:
                     return meant
+            if len(answer) >= _LONGER_THAN_WORDS and is_key(answer):
+                self.say(_A_KEY)
             self.say(tr("! Answer {yes} or {no}.", yes=yes, no=no))
         return False
 
     def say(self, text: str) -> None:
         """Show a text before the next question."""
         if self.may_ask:
-            typer.echo(shown(translated(text)), err=True)
+            width = shutil.get_terminal_size().columns
+            for line in shown(translated(text)).split("\n"):
+                typer.echo("\n".join(wrapped(line, width)), err=True)
 
     def or_end(self, trouble: CirrusError) -> None:
         """Show an error before the question is repeated; without a terminal, raise it."""
         if not self.may_ask:
             raise trouble
         self.say(joined(" ", ("!", with_code(trouble))))
-
-
-def _typed_secret(question: str) -> str:
-    # typer shows the prompt before it stops the echo, so early keys would be visible and lost
-    try:
-        while not (answer := getpass.getpass(f"{question}: ").strip()):
-            pass
-    except (KeyboardInterrupt, EOFError):
-        raise typer.Abort from None
-    return answer

@@ -29,6 +29,7 @@ from cirrus_bridge.drivers.devices import Driver, devices
 
 FoundDevices = list[tuple[str, Driver]]  # location, device
 NO_KEY = Secret("no key yet")  # `version` needs no key
+NO_LOCATION = "cirrusctl-setup"  # an id that no location has
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,51 +52,71 @@ class SetupOptions:
 
 @dataclass(slots=True)
 class GuidedServer:
-    """Questions about the server; `done(text, step, **facts)` reports results."""
+    """Questions about the server.
+
+    Attributes:
+        done: `done(text, step, **facts)` reports results.
+        known_key: a key that the configuration has for a server and its company, and that the user
+            wants to keep; else says where a key goes, and returns an empty text.
+    """
 
     options: SetupOptions
     talk: Conversation
     clock: Clock
     done: Callable[..., None]
+    known_key: Callable[[Server], str]
 
     def ask(self) -> tuple[Server, FoundDevices]:
         """Ask for a server, and return it with the devices of its locations.
 
         Raises:
-            CirrusError: an answer is wrong, and there is no terminal.
+            CirrusError: an answer is wrong, and there is no terminal; or there is no place for the
+                key.
         """
-        server, proposed = self._server()
-        company, locations = self.options.company or "", tuple(self.options.locations or ())
-        key = _key_in(self.options.key_file) if self.options.key_file is not None else ""
+        server = self._accepted(*self._server())
+        locations = tuple(self.options.locations or ())
         while True:
-            company = company or self.talk.text(
-                tr("Company (its id)"), "--company", default=proposed or None
-            )
-            key = key or self._typed_key()
-            server = replace(server, company=company, api_key=Secret(key))
+            if not locations:
+                question = tr("Location (its id; several with commas)")
+                answer = self.talk.text(question, "--location")
+                locations = tuple(filter(None, map(str.strip, answer.split(","))))
+            server = replace(server, locations=locations)
             try:
-                _api(server).temp_file()  # the only request without company and location
-                if not locations:
-                    question = tr("Location (its id; several with commas)")
-                    answer = self.talk.text(question, "--location")
-                    locations = tuple(filter(None, map(str.strip, answer.split(","))))
-                server = replace(server, locations=locations)
                 found = _devices(server)
-            except (errors.KeyRefused, errors.NotPermitted) as trouble:
-                self.talk.or_end(trouble)
-                company, key, proposed = "", "", company
             except CirrusError as trouble:
                 self.talk.or_end(trouble)
                 locations = ()
             else:
                 break
         told = tr(
-            "The key is accepted. Devices at {locations}: {count}.",
-            locations=", ".join(locations),
-            count=len(found),
+            "Devices at {locations}: {count}.", locations=", ".join(locations), count=len(found)
         )
-        self.done(told, "locations", company=company, locations=locations, devices=len(found))
+        facts = {"company": server.company, "locations": locations, "devices": len(found)}
+        self.done(told, "locations", **facts)
         return server, found
+
+    def _accepted(self, server: Server, proposed: str) -> Server:
+        """The server with a company and a key that the server accepts together. The user knows
+        where the key goes before typing it."""
+        company = self.options.company or ""
+        key = _key_in(self.options.key_file) if self.options.key_file is not None else ""
+        while True:
+            company = company or self.talk.text(
+                tr("Company (its id)"), "--company", default=proposed or None
+            )
+            server = replace(server, company=company)
+            key = key or self.known_key(server) or self._typed_key()
+            server = replace(server, api_key=Secret(key))
+            try:
+                _check_key(server)
+            except CirrusError as trouble:
+                self.talk.or_end(trouble)
+                company, key, proposed = "", "", company
+            else:
+                break
+        told = tr("{name} accepts the key for {company}.", name=server.name, company=company)
+        self.done(told, "key", server=server.name, company=company)
+        return server
 
     def _server(self) -> tuple[Server, str]:
         """A server that answers, and the company that it announces (or empty)."""
@@ -215,6 +236,25 @@ def _draft(address: str, ca_file: str | None, proxy: str | None, *, plain: bool)
 def _api(server: Server) -> CloudApi:
     https = server.encryption != "never"
     return CloudApi(server, server.company or "", https=https, timeouts=TIMEOUTS, sets_up=True)
+
+
+def _check_key(server: Server) -> None:
+    """Check the key and the company. No request has only these, so a location is asked for that
+    does not exist.
+
+    Raises:
+        CirrusError: the server refuses the key or the company, or does not answer.
+    """
+    try:
+        check_id(server.company or "")
+    except ValueError as error:
+        raise WrongAnswer(tr("The id of a company {error}.", error=error)) from None
+    _api(server).temp_file()  # with the key alone, so that a wrong key is told apart
+    try:
+        _api(server).location(NO_LOCATION)
+    except errors.Refused as refusal:
+        if "company" in refusal.message.lower():  # the server's words
+            raise
 
 
 def _devices(server: Server) -> FoundDevices:

@@ -5,10 +5,9 @@ Without a terminal, the first missing or wrong answer ends the setup.
 
 from __future__ import annotations
 
-import itertools
-import re
+import shlex
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,13 @@ from cirrus_bridge.base.spelling import did_you_mean
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
-from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Finding, Severity, rows
+from cirrus_bridge.cirrusctl.doctor.finding import (
+    COLUMNS,
+    Finding,
+    Severity,
+    by_severity,
+    rows,
+)
 from cirrus_bridge.cirrusctl.doctor.following import POLLER
 from cirrus_bridge.cirrusctl.mistakes import UnknownName, WrongAnswer
 from cirrus_bridge.cirrusctl.output.output import Output
@@ -25,10 +30,10 @@ from cirrus_bridge.cirrusctl.output.table import some
 from cirrus_bridge.cirrusctl.queues.names import queue_name
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.guided_server import FoundDevices, GuidedServer, SetupOptions
+from cirrus_bridge.cirrusctl.setup.server_files import entries, numbered, server_file, write_server
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
-from cirrus_bridge.config.load import load
-from cirrus_bridge.config.servers import Server, read_server_file
-from cirrus_bridge.config.write import check_writable, server_toml, write_private
+from cirrus_bridge.config.servers import Server
+from cirrus_bridge.config.write import check_writable, server_toml
 from cirrus_bridge.cups.queues import CupsQueues, QueueChange
 from cirrus_bridge.drivers.devices import Driver
 
@@ -45,6 +50,8 @@ class GuidedSetup:
     output: Output
     talk: Conversation
     installation: Installation
+    _asked_about: Path | None = None  # the file whose key was proposed
+    _kept: Server | None = None  # the entry whose key the user keeps
 
     def run(self) -> bool:
         """Run the setup, and return whether everything works."""
@@ -53,17 +60,50 @@ class GuidedSetup:
         if self.options.devices != [NONE]:
             self.installation.cups.version()
         clock = self.installation.clock
-        server, found = GuidedServer(self.options, self.talk, clock, self._done).ask()
+        questions = GuidedServer(self.options, self.talk, clock, self._done, self._known_key)
+        server, found = questions.ask()
         self._write(server)
         queues = [*self._queues(found)]
         failed = [queue for queue in queues if not self._test(queue)]
-        findings = self._findings()
+        findings = by_severity(self._findings())
         if self.output.as_json:
             self._done("", "doctor", findings=findings)
         else:
             none = tr("The doctor finds nothing wrong.")
             self.output.rows(rows(findings), COLUMNS, none=none)
-        return not failed and all(each.severity < Severity.ERROR for each in findings)
+        works = not failed and all(each.severity < Severity.ERROR for each in findings)
+        self._end(queues, works=works)
+        return works
+
+    def _end(self, queues: Sequence[str], *, works: bool) -> None:
+        """Say what to do next."""
+        if not works:
+            told = tr("Not everything works yet. Next, run: cirrusctl doctor")
+        elif queues:
+            told = tr("Done. Try: lp -d {queue} file.pdf", queue=shlex.quote(queues[0]))
+        else:
+            told = tr("Done. To add a queue, run: cirrusctl setup")
+        self._done(told, "end", works=works, queues=queues)
+
+    def _known_key(self, server: Server) -> str:
+        """The key that servers.d has for this server and company, if the user wants to keep it;
+        else say where a new key goes, and return an empty text."""
+        path = server_file(self.installation.config, server)
+        known = next(iter(entries(path)), None)
+        if known is not None and self.talk.may_ask and path != self._asked_about:
+            self._asked_about = path  # a key that the server refuses is not proposed again
+            question = tr("{path} has a key for this company. Use it?", path=path)
+            if self.talk.confirm(question, default=True):
+                self._kept = known
+                return known.api_key.reveal()
+        self._kept = None
+        goes = tr(
+            "The key goes to {name} alone, and into {path}, which only root can read.",
+            name=server.name,
+            path=path,
+        )
+        self.talk.say(goes)
+        return ""
 
     def _findings(self) -> list[Finding]:
         """The doctor's warnings and errors.
@@ -84,13 +124,17 @@ class GuidedSetup:
         self.output.event({"step": step, **facts}, text)
 
     def _write(self, server: Server) -> None:
+        if self._kept is not None:
+            locations = dict.fromkeys((*self._kept.locations, *server.locations))
+            server = replace(server, locations=tuple(locations))
         folder = self.installation.config
         path = server_file(folder, server)
-        if [server_toml(each) for each in _entries(path)] == [server_toml(server)]:
+        if [server_toml(each) for each in entries(path)] == [server_toml(server)]:
             told = tr("{path} already has this entry.", path=path)
         else:
             question = tr("{path} already has an entry. Replace it?", path=path)
-            may_write = self.options.replace or not path.exists()
+            # a person who was asked about the file's key has agreed to a new entry
+            may_write = self.options.replace or not path.exists() or path == self._asked_about
             if not may_write and not self.talk.confirm(question, default=False):
                 what = tr("{path} already exists.", path=path)
                 raise BadConfiguration(what, tr("Use --replace to replace it."))
@@ -176,65 +220,12 @@ def _devices(words: Sequence[str], found: FoundDevices) -> FoundDevices:
     return [offered[word] for word in chosen]
 
 
-def server_file(folder: Path, server: Server) -> Path:
-    """The file for the server's entry: the file that has the entry, or a new one.
-
-    Raises:
-        BadConfiguration: the file with this entry also has other entries.
-    """
-    for path in sorted(folder.glob("servers.d/*.toml")):
-        there = _entries(path)
-        if not any((each.name, each.company) == (server.name, server.company) for each in there):
-            continue
-        if len(there) > 1:
-            what = tr("{path} has this server's entry and others.", path=path)
-            raise BadConfiguration(what, tr("Change the entry in this file."))
-        return path
-    stem = re.sub(r"[^A-Za-z0-9.]+", "-", f"{server.name}-{server.company}")
-    paths = (folder / "servers.d" / f"{name}.toml" for name in _numbered(stem))
-    # names of several servers and companies may give the same stem; never overwrite another key
-    return next(path for path in paths if not _entries(path))
-
-
-def _numbered(name: str) -> Iterator[str]:
-    """The name, then the name with -2, -3 and so on."""
-    yield name
-    yield from (f"{name}-{number}" for number in itertools.count(2))
-
-
-def _entries(path: Path) -> list[Server]:
-    """The entries of a file of servers.d; none if it is invalid, as `write_server` will report."""
-    try:
-        return read_server_file(path)
-    except CirrusError:
-        return []
-
-
-def write_server(folder: Path, path: Path, server: Server) -> None:
-    """Write the server's entry, and check the whole configuration.
-
-    Raises:
-        CirrusError: the file cannot be written, or the configuration is invalid. The file is then
-            unchanged.
-    """
-    before = path.read_text("utf-8") if path.exists() else None
-    write_private(path, server_toml(server))
-    try:
-        load(folder)
-    except CirrusError:
-        if before is None:
-            path.unlink()
-        else:
-            write_private(path, before)
-        raise
-
-
 def _proposed_name(device: Driver, location: str, taken: Collection[str]) -> str:
     """A free name for a device's queue; `taken` has names in lower case."""
     short = _name_by("{device}", device, location)
     if short.lower() not in taken:
         return short
-    names = _numbered(_name_by("{location}-{device}", device, location))
+    names = numbered(_name_by("{location}-{device}", device, location))
     return next(name for name in names if name.lower() not in taken)
 
 

@@ -306,3 +306,4 @@ def test_errors_come_first_and_each_advice_once() -> None:
         *(("B.", ""), ("E.", "→ Run: y"), ("C.", "→ Run: x")),
         *(("A.", ""), ("D.", ""), ("Good.", "")),
     ]
+    assert rows([]) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cirrus_bridge.cirrusctl.setup.guided_setup import server_file, write_server
+from cirrus_bridge.cirrusctl.setup.server_files import server_file, write_server
 from cirrus_bridge.config.servers import Secret, Server
 
 
