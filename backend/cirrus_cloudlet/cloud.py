@@ -21,6 +21,7 @@ from cirrus_cloudlet.storage.keys import Keys
 from cirrus_cloudlet.storage.leftovers import Leftovers
 from cirrus_cloudlet.storage.previews import Previews
 from cirrus_cloudlet.storage.quotas import Amount, Full, Owner, Quotas, stored_amounts
+from cirrus_cloudlet.storage.releases import Releases
 from cirrus_cloudlet.storage.uploads import Uploads
 from cirrus_cloudlet.submit import submit_all
 
@@ -48,6 +49,7 @@ class Cloud:
         self.documents = Documents(self.store, folder, self.quotas)
         self.previews = Previews(folder, self.documents.path)
         self.jobs = Jobs(self.store)
+        self.releases = Releases(self.store)
         self.copies = Copies(self.store, folder / DELIVERY_FOLDER, self.quotas)
         self.leftovers = Leftovers(
             {
@@ -106,7 +108,7 @@ class Cloud:
         limits = inventory.limits
         self.uploads.expire(limits.upload_hours * HOUR_S)
         self.documents.prune(limits.document_days * _DAY_S)
-        self.jobs.expire_unreleased(limits.hold_hours * HOUR_S)
+        self.releases.expire(limits.hold_hours * HOUR_S)
         self._release(self.jobs.prune(limits.job_days * _DAY_S))
         self.audit.prune(limits.change_days * _DAY_S, inventory.companies)
         self.previews.sweep()

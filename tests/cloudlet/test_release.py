@@ -1,18 +1,23 @@
-"""Jobs that wait for their owner's release: settings, API, commands, expiry and crashes."""
+"""Jobs that wait for their owners: settings, API, commands, expiry, crashes and pages."""
 
 from __future__ import annotations
 
 import contextlib
+import html
+import re
 from pathlib import Path
 
 import pytest
+import segno
 
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
 from cirrus_cloudlet.storage.audit import Actor, Origin
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.jobs import Jobs
+from cirrus_cloudlet.storage.releases import Releases, Viewer
 from cloudlet_server import CloudletServer
 from curl import Curl
+from visitor import Visitor
 
 ANNA = "job-originating-user-name=anna"
 
@@ -80,7 +85,7 @@ def test_held_jobs_survive_a_crash(holding: CloudletServer) -> None:
     held, released = (curl.submit(title=f"{number}.pdf", props=ANNA) for number in range(2))
     holding.kill()
     with Store(holding.data) as store:
-        Jobs(store).release(released, Actor("root", Origin.CLI))
+        Releases(store).release(released, Actor("root", Origin.CLI))
     holding.come_back()
     holding.wait_for_job(released, 2)
     holding.kill()
@@ -124,10 +129,10 @@ def test_expiry(tmp_path: Path, holding: CloudletServer) -> None:
     holding.stop()
     with contextlib.closing(Cloud(holding.data).store) as store:
         jobs = Jobs(store)
-        jobs.expire_unreleased(HOUR_S)
+        Releases(store).expire(HOUR_S)
         assert jobs.find(job).state == 0  # type: ignore[union-attr]
         store.execute("UPDATE job SET submitted = submitted - 7200")
-        jobs.expire_unreleased(1.5 * HOUR_S)
+        Releases(store).expire(1.5 * HOUR_S)
         found = jobs.find(job)
         assert found is not None
         assert (found.state, found.message) == (3, "Not released within 1.5 hours.")
@@ -145,3 +150,126 @@ def test_other_keys(holding: CloudletServer) -> None:
     assert "anna" not in other.text
     for key in (holding.key, holding.new_key("ACME", "admin")):
         assert Curl(holding.url, key).get(path).json["Name"] == "secret"
+
+
+def _person(server: CloudletServer, name: str, *arguments: str, company: str = "ACME") -> Visitor:
+    visitor = Visitor(server.url)
+    password = server.cli("account", "add", name, "--company", company, *arguments)
+    assert visitor.sign_in(name, password).status == 303
+    return visitor
+
+
+def test_the_owner_releases_on_the_page(holding: CloudletServer) -> None:
+    """The page of a device shows the owner's jobs, and releases one or all of them."""
+    curl, anna = Curl(holding.url, holding.key), _person(holding, "anna")
+    jobs = [curl.submit(title=f"number {number}", props=ANNA) for number in range(3)]
+    foreign = curl.submit(title="of berta", props="job-originating-user-name=berta")
+    for path in ("/release", "/release/Office/Folder"):
+        page = anna.get(path).text
+        assert all(f"number {number}" in page for number in range(3))
+        assert "of berta" not in page and "berta" not in page
+    answer = anna.post(f"/jobs/{jobs[0]}/release")
+    assert (answer.status, answer.headers["location"]) == (303, "/release/Office/Folder")
+    holding.wait_for_job(jobs[0], 2)
+    answer = anna.post("/release/Office/Folder")
+    assert answer.headers["location"] == "/release/Office/Folder?released=2"
+    assert "2 jobs are released" in anna.get(answer.headers["location"]).text
+    for job in jobs[1:]:
+        holding.wait_for_job(job, 2)
+        assert anna.post(f"/jobs/{job}/release").status == 409
+    assert "No job of yours waits" in anna.get("/release").text
+    assert _state(holding, foreign)[0] == 0
+    assert anna.get("/release/Office/None").status == 404
+    assert anna.post("/release/None/Folder").status == 404
+
+
+def test_the_owner_deletes(holding: CloudletServer) -> None:
+    """The owner may delete a held job, and it then cannot be released."""
+    anna = _person(holding, "anna")
+    job = Curl(holding.url, holding.key).submit(props=ANNA)
+    assert anna.post(f"/jobs/{job}/delete").status == 303
+    assert anna.post(f"/jobs/{job}/release").status == 409
+    assert _state(holding, job)[0] == 3
+
+
+def test_an_administrator(holding: CloudletServer) -> None:
+    """An administrator releases one job for another person, but all jobs for nobody else."""
+    curl, admin = Curl(holding.url, holding.key), _person(holding, "root", "--role", "admin")
+    first, second = (curl.submit(title="x", props=ANNA) for _ in range(2))
+    page = admin.get("/release/Office/Folder").text
+    assert page.count("<bdi>anna</bdi>") == 2 and "release-all" not in page
+    location = admin.post("/release/Office/Folder").headers["location"]
+    assert location.endswith("?released=0")
+    assert admin.post(f"/jobs/{first}/release").status == 303
+    holding.wait_for_job(first, 2)
+    assert _state(holding, second)[0] == 0
+    assert f"job release\t{first}" in holding.cli("audit", "list")
+
+
+@pytest.mark.parametrize("person", ["anna", ""])
+def test_a_job_without_a_user(holding: CloudletServer, person: str) -> None:
+    """Nobody but an administrator sees and releases a job that names no user, not even a person
+    whose user name is not known."""
+    job = Curl(holding.url, holding.key).submit(title="whose?")
+    viewer = Viewer("ACME", None, person, is_administrator=False)
+    with Store(holding.data) as store:
+        releases, by = Releases(store), Actor("anna", Origin.PAGE, "ACME")
+        assert releases.waiting(viewer, 10) == []
+        assert releases.release_all(viewer, ("Office", "Folder"), by) == 0
+        (found,) = releases.waiting(viewer._replace(is_administrator=True), 10)
+        assert found.id == job
+        assert not viewer.may_release(found)
+        assert viewer._replace(is_administrator=True).may_release(found)
+        rival = viewer._replace(company="Rival", is_administrator=True)
+        assert releases.waiting(rival, 10) == [] and not rival.sees(found)
+
+
+def test_a_code_leads_to_the_device(holding: CloudletServer) -> None:
+    """The sheet has a code for each device that holds; it leads through the sign-in to the page."""
+    holding.cli("device", "add", "ACME/Office/2nd floor, ü", "--hold")
+    password = holding.cli("account", "add", "anna", "--company", "ACME")
+    anna = Visitor(holding.url)
+    anna.sign_in("anna", password)
+    page = anna.get("/release-codes").text
+    urls = [html.unescape(url) for url in re.findall(r'class="address" dir="ltr">([^<]+)<', page)]
+    paths = ["/release/Office/Folder", "/release/Office/2nd%20floor%2C%20%C3%BC"]
+    assert urls == [holding.url + path for path in paths]
+    assert page.count('class="code"') == 2
+    made = segno.make(urls[0], error="m", micro=False)
+    assert made.svg_inline(svgclass="code", lineclass=None, omitsize=True, border=4) in page
+    for path in paths:
+        stranger = Visitor(holding.url)
+        asked = stranger.get(path)
+        assert asked.status == 303
+        door = asked.headers["location"]
+        next_path = html.unescape(
+            re.findall('name="next" value="([^"]+)"', stranger.get(door).text)[0]
+        )
+        form = ("--data-urlencode", f"next={next_path}")
+        answer = stranger.sign_in("anna", password, *form)
+        assert answer.headers["location"] == path
+        assert stranger.get(path).status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example/x",
+        "/\\evil.example",
+        "https://evil.example/",
+        "evil",
+        "/a b",
+        "/x\r\nSet-Cookie: a",
+    ],
+)
+def test_the_sign_in_leads_nowhere_else(shared: CloudletServer, path: str) -> None:
+    """A link to the sign-in page cannot lead people to another server after it."""
+    name = f"lured to {path!r}"
+    password = shared.cli("account", "add", name, "--company", "ACME")
+    visitor = Visitor(shared.url)
+    assert (
+        'name="next"'
+        not in visitor.get("/sign-in", "--get", "--data-urlencode", f"next={path}").text
+    )
+    answer = visitor.sign_in(name, password, "--data-urlencode", f"next={path}")
+    assert answer.headers["location"] == "/"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
 
 from print_site import PrintSite, document, eventually
 
+expect.set_options(timeout=30_000)
 SAID = "Waiting for release at Paris:Laser1. "
 
 
@@ -26,13 +32,32 @@ def _messages(site: PrintSite, job_id: int, queue: str) -> tuple[str, str]:
     return str(of_job), f"{printer['printer-state-message']} {printer['printer-state-reasons']}"
 
 
-def test_released_later(holding: PrintSite) -> None:
+def _sign_in(page: Page, site: PrintSite, name: str, path: str) -> None:
+    """Open a page without a session, and sign in with a new account."""
+    password = site.cloud.cli("account", "add", name, "--company", "Acme")
+    page.goto(site.cloud.url + path)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def _expect_accessible(page: Page, picture: Path) -> None:
+    """axe-core finds nothing, and nothing overflows, on a screen and on a small phone."""
+    for width in (1200, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert Axe().run(page).response["violations"] == []
+        page.screenshot(path=picture.with_name(f"{picture.name}-{width}.png"), full_page=True)
+
+
+def test_released_later(holding: PrintSite, page: Page, tmp_path: Path) -> None:
     """The job is held at once and says for what it waits, as does the queue, without a warning.
-    After the release it is delivered once, and CUPS completes it."""
+    Its owner releases the job on the page. It is delivered once, and CUPS completes it."""
     site = holding
     queue = site.queue(driver=False, options="?waittimeout=0")
     with site.statusd():
-        job_id = site.cups.lp(queue, "-U", "nobody", data=b"12345")
+        job_id = site.cups.lp(queue, "-U", "nobody", "-t", "Salaries", data=b"12345")
         site.cups.wait_job(job_id, "held")
         assert _messages(site, job_id, queue)[0].startswith(SAID)
         eventually(
@@ -41,9 +66,52 @@ def test_released_later(holding: PrintSite) -> None:
         assert "cirrus-delivery" not in _messages(site, job_id, queue)[1]
         (job,) = site.cloud.jobs()
         assert (job["state"], job["held_for"]) == (0, "nobody")
-        site.cloud.cli("job", "release", job["id"])
+        _sign_in(page, site, "nobody", "/release/Paris/Laser1")
+        expect(page.get_by_role("heading", name="Release here")).to_be_visible()
+        _expect_accessible(page, tmp_path / "here")
+        page.get_by_role("button", name="Release Salaries").click()
+        expect(page.get_by_text("No job of yours waits here.")).to_be_visible()
         site.cups.wait_job(job_id, "completed")
     (job,) = site.cloud.jobs()
     assert job["state"] == 2
     assert document(job) == b"12345"
     assert [step["state"] for step in job["history"]] == [0, 0, 1, 2]
+
+
+def test_all_at_once(holding: PrintSite, page: Page, tmp_path: Path) -> None:
+    """Jobs appear on the open page as they arrive, and one button releases all of them. The
+    overview lists the jobs by device."""
+    site = holding
+    _sign_in(page, site, "nobody", "/release/Paris/Laser1")
+    expect(page.get_by_text("No job of yours waits here.")).to_be_visible()
+    queue = site.queue(driver=False, options="?wait=submitted")
+    for number in range(2):
+        site.cups.lp(queue, "-U", "nobody", "-t", f"Number {number}", data=b"12345")
+    expect(page.get_by_role("button", name="Release Number 1")).to_be_visible()
+    page.goto(f"{site.cloud.url}/release")
+    expect(page.get_by_role("heading", name="Laser")).to_be_visible()
+    _expect_accessible(page, tmp_path / "overview")
+    page.get_by_role("link", name="Laser").click()
+    page.get_by_role("button", name="Release my 2 jobs").click()
+    expect(page.get_by_role("status").filter(has_text="2 jobs are released.")).to_be_visible()
+    _expect_accessible(page, tmp_path / "released")
+    for job in site.cloud.jobs():
+        site.cloud.wait_for_job(job["id"], 2)
+
+
+def test_the_sheet(holding: PrintSite, page: Page, tmp_path: Path) -> None:
+    """The printed sheet has a page for each device, and a camera reads its code."""
+    site = holding
+    _sign_in(page, site, "nobody", "/release-codes")
+    _expect_accessible(page, tmp_path / "sheet")
+    names = page.locator(".sheet").count()
+    pdf = tmp_path / "sheet.pdf"
+    pdf.write_bytes(page.pdf(format="A4"))
+    subprocess.run(["pdftoppm", "-r", "100", "-png", pdf, tmp_path / "printed"], check=True)
+    pictures = sorted(tmp_path.glob("printed-*.png"))
+    assert len(pictures) == names
+    read = subprocess.run(
+        ["zbarimg", "--quiet", "--raw", *pictures], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert read == page.locator(".address").all_inner_texts()
+    assert f"{site.cloud.url}/release/Paris/Laser1" in read

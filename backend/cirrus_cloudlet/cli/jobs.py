@@ -15,6 +15,7 @@ from cirrus_cloudlet.cli.paths import join_path, parse_path
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import document_folder
 from cirrus_cloudlet.storage.jobs import ENDS, Job, Jobs, JobState
+from cirrus_cloudlet.storage.releases import Releases
 
 _WHERE = "COMP[/LOC[/DEV]]"
 _JOB = argument("job", metavar="JOBID")
@@ -105,7 +106,7 @@ for _verb in sorted(ENDS):
 @command("job release", "deliver a job that waits for its owner's release", _JOB)
 def _release(data: Path, job: str) -> None:
     with Store(data) as store:
-        Jobs(store).release(job, OPERATOR)
+        Releases(store).release(job, OPERATOR)
 
 
 @command("job retry", "deliver a held job again", _JOB)

@@ -262,34 +262,6 @@ class Jobs:
             )
             record(db, by, "job retry", job_id, company)
 
-    def release(self, job_id: str, by: Actor) -> None:
-        """Schedule a job that waits for its owner's release.
-
-        Raises:
-            SettingsError: there is no such job, or the job does not wait for a release.
-        """
-        with self._store.transaction() as db:
-            _, step, company = _find_state(db, job_id)
-            if step is not Step.UNRELEASED:
-                raise SettingsError(f"job {job_id} is not waiting for a release")
-            db.execute(
-                "UPDATE job SET step = 'ready', message = '', updated = ? WHERE id = ?",
-                (time.time(), job_id),
-            )
-            record(db, by, "job release", job_id, company)
-
-    def expire_unreleased(self, age_s: float) -> None:
-        """Delete the jobs that have waited for their release for more than `age_s` seconds."""
-        now = time.time()
-        message = f"Not released within {age_s / 3600:g} hours."
-        while self._store.execute(
-            "UPDATE job SET state = 3, step = 'done', message = ?, updated = ? WHERE sequence IN"
-            " (SELECT sequence FROM job WHERE step = 'unreleased' AND submitted < ? LIMIT ?)"
-            " RETURNING 1",
-            *(message, now, now - age_s, _BATCH),
-        ):
-            pass
-
 
 def release_message(held_for: str | None) -> str:
     """The message of a job that waits for the release by an owner; clients recognize its beginning.

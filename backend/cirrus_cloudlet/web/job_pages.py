@@ -10,11 +10,12 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from cirrus_cloudlet.delivery.queue import Place
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.inventory.tags import make_safe
-from cirrus_cloudlet.storage.jobs import ENDS, JobState
+from cirrus_cloudlet.storage.jobs import JobState
 from cirrus_cloudlet.storage.previews import NoPicture, Size
 from cirrus_cloudlet.translation import tr
-from cirrus_cloudlet.web.job_views import JobView, find, newest
+from cirrus_cloudlet.web.job_views import VERBS, JobView, find, newest
 from cirrus_cloudlet.web.pages import show
+from cirrus_cloudlet.web.release import device_path
 from cirrus_cloudlet.web.routes import Route, Visit, no_page
 
 
@@ -82,9 +83,14 @@ def _change(verb: str, visit: Visit) -> Response:
             409, tr("This is no longer possible. State of the job: {state}.", state=seen.word)
         )
     job = seen.job
+    place = Place(job.company, job.location, job.device)
+    if verb == "release":
+        visit.cloud.releases.release(job.id, visit.actor)
+        visit.cloud.worker.notice([place])
+        return RedirectResponse(device_path(place.location, place.device), 303)
     if verb == "retry":
         visit.cloud.jobs.retry(job.id, visit.actor)
-        visit.cloud.worker.notice([Place(job.company, job.location, job.device)])
+        visit.cloud.worker.notice([place])
     else:
         visit.cloud.jobs.end(job.id, verb, visit.actor)
     if verb == "save" and seen.has_document:
@@ -114,5 +120,5 @@ ROUTES = (
     Route("/jobs/*/document", "GET", _document),
     Route("/jobs/*/thumbnail", "GET", _thumbnail),
     Route("/jobs/*/pages/*", "GET", _page),
-    *(Route(f"/jobs/*/{verb}", "POST", partial(_change, verb)) for verb in ("retry", *ENDS)),
+    *(Route(f"/jobs/*/{verb}", "POST", partial(_change, verb)) for verb in VERBS),
 )

@@ -14,9 +14,11 @@ from cirrus_cloudlet.inventory.inventory import DeviceType
 from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.storage.jobs import ENDS, Job, JobState, Step, can_retry
 from cirrus_cloudlet.storage.previews import MAX_PAGES, Outline
+from cirrus_cloudlet.storage.releases import viewer_of, visible
 from cirrus_cloudlet.translation import marked, tr, verbatim
 
 _JOBS = 100
+VERBS = ("release", "retry", *ENDS)  # what people do with jobs
 # state → its name on the page, and its color class
 _STATES = {
     JobState.SUBMITTED: (marked("Waiting for the location"), "wait"),
@@ -45,38 +47,48 @@ class JobView(NamedTuple):
 
 def newest(cloud: Cloud, account: Account) -> list[JobView]:
     jobs = cloud.jobs.newest(account.company, account.location, _JOBS)
-    return [_view(cloud, job) for job in jobs]
+    return [make_view(cloud, job) for job in visible(viewer_of(account), jobs)]
 
 
 def find(cloud: Cloud, account: Account, job_id: str) -> JobView:
     """Find a job that an account may see; raise RequestFault if there is none."""
     job = cloud.jobs.find(job_id)
-    if not job or job.company != account.company or account.location not in (None, job.location):
+    if not job or not viewer_of(account).sees(job):
         raise RequestFault(404, tr("There is no such job."))
-    return _view(cloud, job)
+    return make_view(cloud, job)
 
 
-def _view(cloud: Cloud, job: Job) -> JobView:
+def make_view(cloud: Cloud, job: Job) -> JobView:
+    """Describe a job, which the reader of the page may see."""
     location, device = cloud.inventory.current().find(job.company, job.location, job.device)
     is_persons = device is not None and device.type is DeviceType.VIEWER
     word, tone = _state(job, is_persons)
     is_kept = cloud.documents.path(job.document).exists()
     outline = _outline(cloud, job) if is_kept else Outline(0, tr("The document is no longer kept."))
     return JobView(
-        job=job,
+        job=_with_own_words(job),
         location=(location.name if location else "") or job.location,
         device=(device.name if device else "") or job.device,
         word=word,
         tone=tone,
         has_document=is_kept and job.state is not JobState.DELETED,
-        actions=[verb for verb in ("retry", *ENDS) if _is_allowed(verb, job, is_persons)],
+        actions=[verb for verb in VERBS if _is_allowed(verb, job, is_persons)],
         pages=min(outline.pages, MAX_PAGES) if outline else 1,
         all_pages=outline.pages if outline else None,
         problem=outline.problem if outline else "",
     )
 
 
+def _with_own_words(job: Job) -> Job:
+    if job.step is not Step.UNRELEASED:
+        return job
+    no_owner = tr("The job names no user, so only an administrator can release it.")
+    return job._replace(message="" if job.held_for else no_owner)
+
+
 def _state(job: Job, is_persons: bool) -> tuple[str, str]:
+    if job.step is Step.UNRELEASED:
+        return tr("Waiting for release"), "wait"
     if job.state is JobState.RECEIVED and job.step is Step.HELD:
         return (tr("New"), "wait") if is_persons else (tr("Not delivered"), "bad")
     return tr(_STATES[job.state][0]), _STATES[job.state][1]
@@ -99,6 +111,8 @@ def _outline(cloud: Cloud, job: Job) -> Outline | None:
 
 
 def _is_allowed(verb: str, job: Job, is_persons: bool) -> bool:
+    if verb == "release":
+        return job.step is Step.UNRELEASED
     if verb == "retry":
         return not is_persons and can_retry(job.state, job.step)
     # a document on paper cannot be saved or trashed here

@@ -20,7 +20,10 @@ class Entry(NamedTuple):
 
 
 # in the order of the page; shown if there are several for an account
-NAVIGATION = (Entry("/", marked("Jobs")),)
+NAVIGATION = (
+    Entry("/", marked("Jobs")),
+    Entry("/release", marked("Release")),
+)
 
 
 def show(visit: Visit, template: str, /, **values: object) -> Response:

@@ -10,10 +10,12 @@ import hashlib
 import hmac
 import logging
 import math
+import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+from urllib.parse import quote
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -34,6 +36,8 @@ _WRONG_FROM_A_NETWORK = 50  # an office may share an address
 # An IPv6 site has 65,536 networks for guesses, or is that many customers of a provider.
 _TIMES_FOR_A_SITE = 10
 _WINDOW_S = 900.0
+# a browser takes `//host` and `/\\host` for another server
+_OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{1,1000}")
 _KEYS = 10_000  # above this, the oldest key is forgotten
 
 
@@ -70,17 +74,19 @@ class SignIn:
             RequestFault: the form does not come from this page.
         """
         if call.is_read:
-            return render("sign_in", problem="", name="")
-        fields = await read_form(call, frozenset({"name", "password", "link"}))
+            fields = await call.fields(frozenset({"next"}))
+            return render("sign_in", problem="", name="", next=_own_path(fields.get("next", "")))
+        fields = await read_form(call, frozenset({"name", "password", "link", "next"}))
+        path = _own_path(fields.get("next", ""))
         if "link" in fields:
             result = await run_in_threadpool(self._sign_in_by_link, fields["link"])
         else:
             name, password = require(fields, "name"), require(fields, "password")
-            address = call.client.host if call.client else ""
-            result = await run_sync(self._sign_in, name, password, address, limiter=self._door)
+            client = (call.client.host if call.client else "", path)
+            result = await run_sync(self._sign_in, name, password, *client, limiter=self._door)
         if isinstance(result, Response):
             return result
-        response = RedirectResponse("/", 303)
+        response = RedirectResponse(path or "/", 303)
         response.set_cookie(
             _cookie(call),
             result,
@@ -102,9 +108,9 @@ class SignIn:
         if token:
             return token
         problem = tr("This link has been used, or is too old. Sign in with your password.")
-        return render("sign_in", 403, problem=problem, name="")
+        return render("sign_in", 403, problem=problem, name="", next="")
 
-    def _sign_in(self, name: str, password: str, address: str) -> str | Response:
+    def _sign_in(self, name: str, password: str, address: str, path: str) -> str | Response:
         """Return the token of a new session, or the page of the refusal."""
         wait_s = self._wrong.wait_s(name, address)
         if wait_s:
@@ -112,7 +118,7 @@ class SignIn:
             problem = tr(
                 "Too many wrong passwords. Try again in {minutes} min.", minutes=-(-wait_s // 60)
             )
-            response = render("sign_in", 429, problem=problem, name=name)
+            response = render("sign_in", 429, problem=problem, name=name, next=path)
             response.headers["Retry-After"] = str(wait_s)
             return response
         accounts = self._cloud.accounts
@@ -123,7 +129,19 @@ class SignIn:
         self._wrong.count(name, address)
         # the name is not logged: a person may have typed a password there
         log.warning("a sign-in from %s was refused", address)
-        return render("sign_in", 403, problem=tr("Wrong name or password."), name=name)
+        problem = tr("Wrong name or password.")
+        return render("sign_in", 403, problem=problem, name=name, next=path)
+
+
+def sign_in_path(call: Call) -> str:
+    """The path of the sign-in page, which then leads back to a requested page."""
+    path = _own_path(call.scope["raw_path"].decode("ascii", "replace"))
+    return f"/sign-in?next={quote(path)}" if call.is_read and path else "/sign-in"
+
+
+def _own_path(path: str) -> str:
+    """A path of a page of this server; empty for the first page, and for all other addresses."""
+    return path if _OWN_PATH.fullmatch(path) else ""
 
 
 async def read_form(

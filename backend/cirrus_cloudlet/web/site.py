@@ -18,10 +18,10 @@ from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault, SettingsError
 from cirrus_cloudlet.translation import answering, tr
-from cirrus_cloudlet.web import job_pages, locations
+from cirrus_cloudlet.web import job_pages, locations, release
 from cirrus_cloudlet.web.rendering import render
 from cirrus_cloudlet.web.routes import Route, Routes, Visit, no_page
-from cirrus_cloudlet.web.sign_in import SignIn, read_form
+from cirrus_cloudlet.web.sign_in import SignIn, read_form, sign_in_path
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -52,6 +52,7 @@ class Site:
             (
                 *job_pages.ROUTES,
                 *locations.ROUTES,
+                *release.ROUTES,
                 Route("/sign-out", "POST", self._sign_out),
             )
         )
@@ -82,7 +83,7 @@ class Site:
         route, ids = self._routes.find(call)
         visitor = await self._sign_in.visitor(call)
         if visitor is None:
-            return RedirectResponse("/sign-in", 303)
+            return RedirectResponse(sign_in_path(call), 303)
         if not route.who.includes(visitor.account):
             raise no_page()
         share = self._cloud.shares.of(visitor.account.company)
