@@ -35,4 +35,13 @@ class NotSmall(Exception):
 
 
 class SettingsError(Exception):
-    """cloudlet.toml, the data folder or a command's argument cannot be used."""
+    """cloudlet.toml, the data folder or a command's argument cannot be used.
+
+    Args:
+        text: the message, or its template for `fields`. A page shows the template's translation.
+    """
+
+    def __init__(self, text: object, /, **fields: object) -> None:
+        self.template = str(text)
+        self.fields = fields
+        super().__init__(self.template.format_map(fields) if fields else self.template)

@@ -42,9 +42,10 @@ def marked(text: str) -> str:
     return text
 
 
-def verbatim(text: str) -> str:
+def verbatim(text: str, /, **fields: object) -> str:
     """The text of a constant that was passed on, such as a cause; other texts stay as they are."""
-    return _catalog(_language.get()).gettext(text) if text else ""
+    said = _catalog(_language.get()).gettext(text) if text else ""
+    return said.format_map(fields) if fields else said
 
 
 def isolated(text: str) -> str:

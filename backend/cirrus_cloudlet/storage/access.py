@@ -23,6 +23,7 @@ from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.audit import Actor, Origin, record
 from cirrus_cloudlet.storage.credentials import check_name, digest, new_secret
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.translation import marked
 
 _MIN_PASSWORD_CHARACTERS = 8
 _MADE_BYTES = 12
@@ -85,7 +86,7 @@ class Accounts:
             SettingsError: the name is taken or unprintable, the password is too short, or an
                 account of one location would be an administrator.
         """
-        check_name(name, "an account")
+        check_name(name)
         _check_role(role, location)
         hashed = _digest_password(password)
         with self._store.transaction() as db:
@@ -94,7 +95,7 @@ class Accounts:
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (name, company, location, hashed, time.time(), role),
             ).rowcount:
-                raise SettingsError(f"account {name!r} already exists")
+                raise SettingsError(marked("account {name!r} already exists"), name=name)
             record(db, by, "account add", name, company, role=role, location=location)
 
     def set_password(self, name: str, password: str, by: Actor) -> None:
@@ -108,7 +109,10 @@ class Accounts:
         with self._store.transaction() as db:
             account = find_account(db, name, by)
             if account.provider:
-                raise SettingsError(f"{name} signs in with {account.provider}, not a password")
+                raise SettingsError(
+                    marked("{name} signs in with {provider}, not a password"),
+                    name=name, provider=account.provider,
+                )  # fmt: skip
             db.execute("UPDATE account SET password = ? WHERE name = ?", (hashed, name))
             _end_access(db, name)
             record(db, by, "account password", name, account.company)
@@ -123,7 +127,10 @@ class Accounts:
         with self._store.transaction() as db:
             account = find_account(db, name, by)
             if account.provider:
-                raise SettingsError(f"the role of {name} comes from {account.provider}")
+                raise SettingsError(
+                    marked("the role of {name} comes from {provider}"),
+                    name=name, provider=account.provider,
+                )  # fmt: skip
             _check_role(role, account.location)
             if role is not AccountRole.ADMIN:
                 _check_not_last(db, account, by)
@@ -253,7 +260,7 @@ def find_account(db: sqlite3.Connection, name: str, by: Actor) -> Account:
     """Find an account within an actor's reach; raise SettingsError if there is none."""
     row = db.execute(_BY_NAME, (name,)).fetchone()
     if row is None or by.company not in (None, row["company"]):
-        raise SettingsError(f"there is no account named {name!r}")
+        raise SettingsError(marked("there is no account named {name!r}"), name=name)
     return make_account(row)
 
 
@@ -270,7 +277,7 @@ def make_password() -> str:
 
 def _check_role(role: AccountRole, location: str | None) -> None:
     if role is AccountRole.ADMIN and location is not None:
-        raise SettingsError("an account of one location cannot be an administrator")
+        raise SettingsError(marked("an account of one location cannot be an administrator"))
 
 
 def _check_not_last(db: sqlite3.Connection, account: Account, by: Actor) -> None:
@@ -283,7 +290,10 @@ def _check_not_last(db: sqlite3.Connection, account: Account, by: Actor) -> None
         (account.company, account.name),
     ).fetchone()
     if not others:
-        raise SettingsError(f"{account.name} is the last administrator of {account.company}")
+        raise SettingsError(
+            marked("{name} is the last administrator of {company}"),
+            name=account.name, company=account.company,
+        )  # fmt: skip
 
 
 @functools.cache  # stands for the password of an unknown name

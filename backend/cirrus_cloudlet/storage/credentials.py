@@ -6,6 +6,7 @@ import hashlib
 import secrets
 
 from cirrus_cloudlet.errors import SettingsError
+from cirrus_cloudlet.translation import marked
 
 _SECRET_BYTES = 32  # of keys and of the tokens of sessions
 _NAME_CHARACTERS = 200
@@ -22,7 +23,10 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def check_name(name: str, what: str) -> None:
-    """Raise SettingsError if a name is empty, unprintable or long; `what` is such as "a key"."""
+def check_name(name: str) -> None:
+    """Raise SettingsError if a name is empty, unprintable or long."""
     if not name or not name.isprintable() or len(name) > _NAME_CHARACTERS:
-        raise SettingsError(f"{name[:_NAME_CHARACTERS]!r} cannot be the name of {what}")
+        raise SettingsError(
+            marked("{name!r} cannot be the name of an account or a key"),
+            name=name[:_NAME_CHARACTERS],
+        )

@@ -11,6 +11,7 @@ from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.audit import Actor, record
 from cirrus_cloudlet.storage.credentials import check_name, digest, new_secret
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.translation import marked
 
 _SELECT_KEYS = "SELECT name, company, created, role FROM api_key "
 
@@ -38,7 +39,7 @@ class Keys:
     def add(self, company: str | None, name: str | None, role: Role, by: Actor) -> str:
         """Make a key, and return it; raise SettingsError if the name is taken or unprintable."""
         if name is not None:
-            check_name(name, "a key")
+            check_name(name)
         key = new_secret()
         with self._store.transaction() as db:
             if name is None:
@@ -49,7 +50,7 @@ class Keys:
                 " VALUES (?, ?, ?, ?, ?)",
                 (name, digest(key), company, time.time(), role),
             ).rowcount:
-                raise SettingsError(f"key {name!r} already exists")
+                raise SettingsError(marked("key {name!r} already exists"), name=name)
             record(db, by, "key add", name, company, role=role)
         return key
 
@@ -80,7 +81,7 @@ class Keys:
     def _company(self, db: sqlite3.Connection, name: str, by: Actor) -> str | None:
         row = db.execute("SELECT company FROM api_key WHERE name = ?", (name,)).fetchone()
         if row is None or by.company not in (None, row["company"]):
-            raise SettingsError(f"there is no key named {name!r}")
+            raise SettingsError(marked("there is no key named {name!r}"), name=name)
         company: str | None = row["company"]
         return company
 

@@ -23,6 +23,10 @@ class Entry(NamedTuple):
 NAVIGATION = (
     Entry("/", marked("Jobs")),
     Entry("/release", marked("Release")),
+    Entry("/devices", marked("Devices"), Who.ADMINISTRATOR),
+    Entry("/accounts", marked("Accounts"), Who.ADMINISTRATOR),
+    Entry("/keys", marked("API keys"), Who.ADMINISTRATOR),
+    Entry("/changes", marked("Changes"), Who.ADMINISTRATOR),
 )
 
 

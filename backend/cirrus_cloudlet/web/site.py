@@ -17,8 +17,16 @@ from starlette.responses import RedirectResponse, Response
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault, SettingsError
-from cirrus_cloudlet.translation import answering, tr
-from cirrus_cloudlet.web import job_pages, locations, release
+from cirrus_cloudlet.translation import answering, tr, verbatim
+from cirrus_cloudlet.web import (
+    accounts,
+    api_keys,
+    audit_list,
+    devices,
+    job_pages,
+    locations,
+    release,
+)
 from cirrus_cloudlet.web.rendering import render
 from cirrus_cloudlet.web.routes import Route, Routes, Visit, no_page
 from cirrus_cloudlet.web.sign_in import SignIn, read_form, sign_in_path
@@ -53,6 +61,10 @@ class Site:
                 *job_pages.ROUTES,
                 *locations.ROUTES,
                 *release.ROUTES,
+                *devices.ROUTES,
+                *accounts.ROUTES,
+                *api_keys.ROUTES,
+                *audit_list.ROUTES,
                 Route("/sign-out", "POST", self._sign_out),
             )
         )
@@ -106,4 +118,4 @@ async def _call(route: Route, visit: Visit) -> Response:
             return response
         return await visit.share.run(cast("Callable[[Visit], Response]", route.answer), visit)
     except SettingsError as error:  # another person was faster, or cloudlet.toml is broken
-        raise RequestFault(409, f"{error}") from error
+        raise RequestFault(409, verbatim(error.template, **error.fields)) from error

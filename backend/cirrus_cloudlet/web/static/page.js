@@ -80,6 +80,7 @@ function takeOver(text) {
 
 async function refresh() {
   clearTimeout(timer);
+  if (!document.querySelector("[data-live]")) return;
   try {
     const answer = await fetch(location.href, {cache: "no-store", headers: {"If-None-Match": tag}});
     if (answer.redirected) return location.reload();  // signed out meanwhile
