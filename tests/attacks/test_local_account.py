@@ -226,6 +226,54 @@ def _memory(process: int) -> bytes:
 
 
 @pytest.mark.attacker("local account")
+@pytest.mark.parametrize("is_private", [True, False], ids=["private values", "open values"])
+def test_jobs_of_others(own_site: PrintSite, pdfs: dict[int, Path], is_private: bool) -> None:
+    """Look for other people's jobs with `cirrusctl jobs` and `job`: only the account's own jobs
+    are shown, even if CUPS's policy shows all, and the journal stays closed."""
+    site = own_site
+    conf = site.cups.root / "etc" / "cupsd.conf"
+    if is_private:  # as CUPS does unless cupsd.conf says otherwise
+        ours = ("JobPrivate", "DefaultAuthType")
+        lines = conf.read_text().splitlines(keepends=True)
+        conf.write_text("".join(line for line in lines if not line.strip().startswith(ours)))
+        site.cups.stop()
+        site.cups.start()
+    queue, refused = site.queue(), site.queue("Paris:None")
+    environ = site.environ | {"CUPS_SERVER": str(site.cups.socket)}
+    theirs = [site.cups.lp(each, "-U", "ann", "-t", "Redundancies", pdfs[1]) for each in
+              (queue, refused)]  # fmt: skip
+    letter = site.root / "letter.pdf"
+    letter.write_bytes(pdfs[1].read_bytes())
+    said = _as_nobody("lp", "-d", queue, "-t", "My letter", letter, **environ)
+    assert said.returncode == 0, said.stderr
+    own = int(said.stdout.partition(f"{queue}-")[2].split()[0])
+    for job_id, state in ((theirs[0], "completed"), (theirs[1], "held"), (own, "completed")):
+        site.cups.wait_job(job_id, state)
+    cirrusctl = BACKEND.with_name("cirrusctl")
+    done = _as_nobody(cirrusctl, "jobs", "--json", **environ)
+    (job,) = json.loads(done.stdout)
+    assert (job["job"], job["user"], job["title"]) == (own, "nobody", "My letter")
+    assert job["state"] == "completed" and job["pages"] is None
+    told = _as_nobody(cirrusctl, "job", str(own), **environ)
+    assert "My letter" in told.stdout and "ended in CUPS: completed" in told.stdout
+    outputs = [done, told, _as_nobody(cirrusctl, "jobs", **environ)]
+    for other in theirs:
+        outputs.append(_as_nobody(cirrusctl, "job", str(other), **environ))
+        assert outputs[-1].returncode == 7 and f"You have no job {other}" in outputs[-1].stderr
+    outputs.append(_as_nobody(cirrusctl, "jobs", "--before", str(own), **environ))
+    assert outputs[-1].returncode == 6
+    outputs.append(_as_nobody(cirrusctl, "jobs", "--user", "ann", **environ))
+    outputs.append(_as_nobody("cat", site.state / "journal.db"))
+    assert outputs[-1].returncode == 1
+    for each in outputs:
+        shown = each.stdout + each.stderr
+        assert not [word for word in ("Redundancies", "'ann'", " ann", site.key) if word in shown]
+    assert {job["job"] for job in json.loads(site.cirrusctl("jobs", "--json").stdout)} == {
+        *(own, *theirs)
+    }
+
+
+@pytest.mark.attacker("local account")
 def test_locks_of_another_user(own_site: PrintSite) -> None:
     """Lock files in the configuration folder, even if servers.d is open to all: `cirrusctl apply`
     does not wait."""

@@ -286,7 +286,9 @@ class StubCups(CupsQueues):
         self.too_young: set[int] = set()
         self.at_do: Callable[[str], None] = lambda operation: None
 
-    def jobs(self, *, completed: bool = False, limit: int | None = None) -> list[CupsJob]:
+    def jobs(
+        self, *, completed: bool = False, limit: int | None = None, mine: bool = False
+    ) -> list[CupsJob]:
         self._fail("jobs")
         listed = [job for job in self.by_id.values() if job.job_id not in self.too_young]
         return [job for job in listed if (job.state in FINAL) is completed][:limit]

@@ -84,10 +84,14 @@ class CupsJobs:
     def __init__(self, server: CupsServer) -> None:
         self._server = server
 
-    def jobs(self, *, completed: bool = False, limit: int | None = None) -> list[CupsJob]:
-        """List all unfinished jobs, or all finished jobs, newest first, at most `limit`."""
+    def jobs(
+        self, *, completed: bool = False, limit: int | None = None, mine: bool = False
+    ) -> list[CupsJob]:
+        """List all unfinished jobs, or all finished jobs, newest first, at most `limit`. `mine`
+        leaves out the jobs of all but the user of this process."""
         which = "completed" if completed else "not-completed"
-        return list(map(_job, self._list(uri("printer-uri", "/"), which, _WANTED, limit)))
+        place = uri("printer-uri", "/")
+        return list(map(_job, self._list(place, which, _WANTED, limit, mine=mine)))
 
     def has_pending(self, queue: str, class_name: str = "") -> bool:
         """Whether jobs wait for a queue or class."""
@@ -176,13 +180,21 @@ class CupsJobs:
         return only(answer, Group.JOB).number("job-id") or 0
 
     def _list(
-        self, place: Attribute, which: str, wanted: Sequence[str], limit: int | None
+        self,
+        place: Attribute,
+        which: str,
+        wanted: Sequence[str],
+        limit: int | None,
+        *,
+        mine: bool = False,
     ) -> list[Attributes]:
         about = [
             place,
             Attribute(Tag.KEYWORD, "which-jobs", [which]),
             Attribute(Tag.KEYWORD, "requested-attributes", wanted),
         ]
+        if mine:  # cupsd knows the user of a local socket from the kernel
+            about.append(Attribute(Tag.BOOLEAN, "my-jobs", [True]))
         if limit is not None:
             about.append(Attribute(Tag.INTEGER, "limit", [limit]))
         return self._server.request(Operation.GET_JOBS, "/", *about).all(Group.JOB)

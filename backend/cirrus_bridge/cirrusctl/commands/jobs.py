@@ -11,6 +11,7 @@ import typer
 from cirrus_bridge.base.errors import CupsAway
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.jobs.own import find_own_jobs, sees_only_own_jobs
 from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView, find_earlier_jobs, find_jobs
 from cirrus_bridge.cirrusctl.mistakes import WrongAnswer, with_guess
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, Snapshot, with_code
@@ -19,6 +20,7 @@ from cirrus_bridge.cirrusctl.queues.find import cloud_queues, unknown_queue
 from cirrus_bridge.journal.history import MOST_ROWS
 
 WATCH_S = 2.0
+ONLY_OWN = tr("These are your own jobs in CUPS. Root sees all jobs, and each step to the device.")
 
 
 def _color(state: str | None) -> str:
@@ -105,7 +107,8 @@ def command(
     """List print jobs in CUPS and in the cloud.
 
     Lists all jobs that have not ended, and the last ended jobs. The newest job comes first. With
-    --before and the last job of the list, the next older ones are listed.
+    --before and the last job of the list, the next older ones are listed. Users other than root see
+    their own jobs, as far as CUPS knows them.
     """
     output = Output(as_json)
     known_filters = (
@@ -116,11 +119,16 @@ def command(
     )
     filters = [each for each in known_filters if any(each.wanted)]
 
+    installation = Installation.here()
+    is_user = sees_only_own_jobs(installation)
+
     def look() -> Snapshot:
-        if before is None:
-            known, is_all = find_jobs(Installation.here(), ended=ended)
+        if is_user and before is None:
+            known, is_all = find_own_jobs(installation, ended=ended), True
+        elif before is None:
+            known, is_all = find_jobs(installation, ended=ended)
         else:
-            known, is_all = find_earlier_jobs(Installation.here(), before, ended=ended)
+            known, is_all = find_earlier_jobs(installation, before, ended=ended)
         if queue is not None and not watch:
             _check_queue(queue, known)
         views = [view for view in known if all(f.values(view) & {*f.wanted} for f in filters)]
@@ -138,8 +146,8 @@ def command(
         return
     rows, document, none, note = look()
     output.rows(rows, _COLUMNS, none=none, document=document)
-    if note:
-        output.remark(note)
+    for text in filter(None, (note, ONLY_OWN if is_user else "")):
+        output.remark(text)
 
 
 def _check_queue(name: str, known: Sequence[JobView]) -> None:

@@ -68,11 +68,13 @@ class JobView:
     Attributes:
         cups: the job in CUPS; None if CUPS no longer has it.
         documents: the job's documents in the journal. Without them, `cups` is set.
+        has_journal: whether the journal was read.
     """
 
     job_id: int
     cups: CupsJob | None
     documents: tuple[Document, ...]
+    has_journal: bool = True
 
     @property
     def state(self) -> str:
@@ -124,8 +126,10 @@ class JobView:
             "completed": self._cups_time("completed"),
             "progress": self.cups.progress if self.cups else None,
             "message": self.cups.message if self.cups else "",
-            "pages": _total(self.documents),
-            "delivered_pages": _total(self.documents, delivered=True),
+            "pages": _total(self.documents) if self.has_journal else None,
+            "delivered_pages": (
+                _total(self.documents, delivered=True) if self.has_journal else None
+            ),
             "ended": self.has_ended,
             "documents": list(map(_document, self.documents)),
         }
@@ -254,6 +258,10 @@ def job_views(jobs: Iterable[CupsJob], documents: Iterable[Document]) -> list[Jo
         JobView(job.job_id, job, tuple(by_job.pop((job.job_id, job.job_uuid), ()))) for job in jobs
     ]
     views += [JobView(job_id, None, tuple(left)) for (job_id, _), left in by_job.items()]
+    return newest_first(views)
+
+
+def newest_first(views: Iterable[JobView]) -> list[JobView]:
     return sorted(views, key=_age, reverse=True)
 
 
