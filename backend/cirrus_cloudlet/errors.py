@@ -7,11 +7,20 @@ No error contains a key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class Refusal(Exception):
     """The request is understood, but cannot be carried out; nothing was changed."""
+
+
+class WrongFormat(Refusal):
+    """A device does not take the format `found`, but only `formats`."""
+
+    def __init__(self, device: str, formats: Sequence[str], found: str) -> None:
+        super().__init__(f"{device} takes {', '.join(formats)}, and this document is {found}")
+        self.formats = formats
+        self.found = found
 
 
 class RequestFault(Exception):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cirrus_cloudlet.charsets import can_stay, convert
 from cirrus_cloudlet.compression import Compression, decompress
 from cirrus_cloudlet.delivery.queue import Place
-from cirrus_cloudlet.errors import NotSmall, Refusal
+from cirrus_cloudlet.errors import NotSmall, Refusal, WrongFormat
 from cirrus_cloudlet.formats import Format
 from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
 from cirrus_cloudlet.job_props import parse_props, user_of
@@ -138,10 +138,7 @@ class Submission:
         self._undo.callback(cloud.documents.discard, document)
         for device in devices:
             if not {"any", document.format.name} & set(device.formats):
-                raise Refusal(
-                    f"{_describe(device)} takes {', '.join(device.formats)},"
-                    f" and this document is {document.format.name}"
-                )
+                raise WrongFormat(_describe(device), device.formats, document.format.name)
         path = cloud.documents.path(document.id)
         _check_text(path, document.format, devices, self._share.turn)
         owner = user_of(props)

@@ -6,8 +6,6 @@ work runs in the threads of the company's share.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import re
 from collections.abc import Callable
 
@@ -16,9 +14,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from cirrus_cloudlet.api import answers
 from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
-from cirrus_cloudlet.compression import Compression, Decompressor, parse_compression
-from cirrus_cloudlet.errors import NotSmall, Refusal, RequestFault
+from cirrus_cloudlet.compression import Compression, parse_compression
+from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.inventory.inventory import LARGEST
+from cirrus_cloudlet.receiving import PIECE_BYTES, Receiver, submit_received
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.keys import Key, Role
 from cirrus_cloudlet.storage.quotas import Owner
@@ -26,7 +25,6 @@ from cirrus_cloudlet.storage.uploads import Contents, IncomingFile, Upload
 from cirrus_cloudlet.submit import Order, Submission
 
 SUBMIT_FIELDS = frozenset({"targets", "title", "compid", "cmp", "props"})
-_PIECE_BYTES = 256 * 1024
 
 
 async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
@@ -49,16 +47,10 @@ async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -
             if order is None:
                 return PlainTextResponse(await share.run(store, write_last))
 
-            def receive() -> tuple[Order, Contents, None]:
-                write_last()
-                return order, received.contents(), None
-
             is_small = not received.size and not call.content_coding()
-            try:
-                submission = Submission(cloud, share, receive, is_small=is_small)
-                ids = await share.submit(submission, is_small=is_small)
-            except NotSmall:
-                ids = await share.submit(Submission(cloud, share, receive), is_small=False)
+            ids = await submit_received(
+                cloud, share, order, received, write_last, is_small=is_small
+            )
             return PlainTextResponse("\n".join(ids))
 
 
@@ -156,39 +148,14 @@ async def _receive(call: Call, share: Share, received: IncomingFile) -> Callable
     length = call.headers.get("content-length")
     announced = int(length) if length is not None else None
     received.check_size(announced or 0)
-    coding = call.content_coding()
-    turn = share.turn if coding else contextlib.nullcontext()
-    body = Decompressor(coding)
-    arrived = 0
-    held = bytearray()
-
-    def write(data: bytes, *, is_last: bool) -> None:
-        parts = itertools.chain(body.add(data), body.finish() if is_last else ())
-        while True:
-            with turn:
-                part = next(parts, None)
-            if part is None:
-                return
-            received.write(part)
-
-    if announced and announced > _PIECE_BYTES:
+    receiver = Receiver(share, received, call.content_coding())
+    if announced and announced > PIECE_BYTES:
         await share.run(received.reserve, announced)  # before the body is read
     async for piece in call.stream():
-        held += piece
-        arrived += len(piece)
-        # small pieces are joined, because a thread for each would cost more than the writing
-        if len(held) >= _PIECE_BYTES:
-            await share.run(write, bytes(held), is_last=False)
-            held.clear()
-    if announced is not None and announced != arrived:
-        raise RequestFault(400, f"received {arrived} of {announced} announced bytes")
-    rest = [bytes(held)]
-
-    def write_last() -> None:
-        while rest:  # a submit that is done again has written it
-            write(rest.pop(), is_last=True)
-
-    return write_last
+        await receiver.add(piece)
+    if announced is not None and announced != receiver.arrived_bytes:
+        raise RequestFault(400, f"received {receiver.arrived_bytes} of {announced} announced bytes")
+    return receiver.finish()
 
 
 def _owner(key: Key) -> Owner:

@@ -22,6 +22,7 @@ class Entry(NamedTuple):
 # in the order of the page; shown if there are several for an account
 NAVIGATION = (
     Entry("/", marked("Jobs")),
+    Entry("/print", marked("Print")),
     Entry("/release", marked("Release")),
     Entry("/devices", marked("Devices"), Who.ADMINISTRATOR),
     Entry("/accounts", marked("Accounts"), Who.ADMINISTRATOR),

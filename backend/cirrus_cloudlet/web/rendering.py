@@ -94,7 +94,7 @@ def shown(props: Mapping[str, str]) -> dict[str, str]:
     return {name: _HIDDEN if _SECRET.search(name) else value for name, value in props.items()}
 
 
-def _size(size_bytes: int) -> str:
+def size_in_words(size_bytes: int) -> str:
     """A size in words, such as "1.2 MB"."""
     if size_bytes < 1000:
         return trn("{count} byte", "{count} bytes", size_bytes)
@@ -127,7 +127,7 @@ _ENVIRONMENT.globals |= {"language": language, "direction": direction}
 _ENVIRONMENT.filters |= {
     "bdi": lambda name: Markup("<bdi>{}</bdi>").format(name),
     "isolated": isolated,
-    "size": _size,
+    "size": size_in_words,
     "segment": lambda text: quote(text, safe=""),
     "kind": lambda kind: tr(_KINDS[kind]),
     "step": lambda state: tr(_STEPS[state]),

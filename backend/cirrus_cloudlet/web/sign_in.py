@@ -154,10 +154,10 @@ async def read_form(
     """
     if call.method != "POST":
         raise RequestFault(405, tr("Use POST to send this form."))
-    _check_site(call)
+    check_site(call)
     fields = await call.fields(known | {"token"} if visitor else known)
     if visitor:
-        _check_token(visitor, fields.get("token", ""))
+        check_token(visitor, fields.get("token", ""))
     return fields
 
 
@@ -167,11 +167,12 @@ def check_form(call: Call, visitor: Visitor) -> None:
     Raises:
         RequestFault: the request comes from another site or session.
     """
-    _check_site(call)
-    _check_token(visitor, call.headers.get("form-token", ""))
+    check_site(call)
+    check_token(visitor, call.headers.get("form-token", ""))
 
 
-def _check_site(call: Call) -> None:
+def check_site(call: Call) -> None:
+    """Raise RequestFault if a request was made by a page of another site."""
     # a form without these headers is checked by its token alone
     origin = call.headers.get("origin")
     if (call.headers.get("sec-fetch-site") or "same-origin") != "same-origin" or (
@@ -180,7 +181,8 @@ def _check_site(call: Call) -> None:
         raise RequestFault(403, tr("This form comes from another site."))
 
 
-def _check_token(visitor: Visitor, sent: str) -> None:
+def check_token(visitor: Visitor, sent: str) -> None:
+    """Raise RequestFault if the token of a form is not that of the visitor's session."""
     if not hmac.compare_digest(visitor.form_token.encode(), sent.encode()):
         raise RequestFault(403, tr("This form is from an earlier session. Load the page again."))
 

@@ -25,6 +25,7 @@ from cirrus_cloudlet.web import (
     devices,
     job_pages,
     locations,
+    print_page,
     release,
 )
 from cirrus_cloudlet.web.rendering import render
@@ -46,6 +47,7 @@ _HEADERS = {
 _TYPES = {
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "print.js": "text/javascript",
     "sign_in.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
@@ -60,6 +62,7 @@ class Site:
             (
                 *job_pages.ROUTES,
                 *locations.ROUTES,
+                *print_page.ROUTES,
                 *release.ROUTES,
                 *devices.ROUTES,
                 *accounts.ROUTES,
