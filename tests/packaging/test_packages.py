@@ -32,6 +32,7 @@ OWN_MODES = {
     "/usr/lib/cirrus-bridge/cirrus-backend": "-rwxr-xr-x",
     "/etc/cirrus-bridge/bridge.toml": "-rw-r--r--",
     "/etc/cirrus-bridge/servers.d": "drwx------",
+    "/usr/share/doc/cirrus-bridge/cirrusctl.schema.json": "-rw-r--r--",
     "/usr/share/doc/cirrus-bridge/examples/queues.toml": "-rw-r--r--",
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from typing import Annotated
 
 import typer
@@ -76,4 +78,5 @@ def explained(each: Explanation) -> str:
 
 
 def _filled(text: str) -> str:
-    return "\n".join(wrapped(text, WIDTH))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+    return "\n".join(wrapped(text, min(width, WIDTH)))

@@ -11,19 +11,21 @@ import dataclasses
 import enum
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from cirrus_bridge.base.errors import CirrusError, UsageError
 from cirrus_bridge.base.translation import Words, joined, tr, translated
-from cirrus_bridge.cirrusctl.output.table import Column, Row, shown, table
+from cirrus_bridge.cirrusctl.output.table import Column, Row, shown, table, wrapped
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 
@@ -95,11 +97,12 @@ class Output:
 
     def line(self, text: str) -> None:
         """Write a line for people, also with --json."""
-        self._console.print(_text(text), soft_wrap=True)
+        width = self._console.width if self._console.is_terminal else None
+        for line in _fitting(shown(translated(text)), width):
+            self._console.print(Text(line), soft_wrap=True)
 
     def remark(self, text: str) -> None:
-        sys.stderr.write(f"{shown(translated(text))}\n")
-        sys.stderr.flush()
+        _write_remark(text)
 
     def _list(self, rows: Sequence[Row], columns: Sequence[Column], none: str) -> list[Text]:
         if not rows:
@@ -131,7 +134,22 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
         lines.append(
             tr("Run this command as root if it reads keys or the journal, or changes CUPS.")
         )
-    sys.stderr.write(shown(translated(joined("\n", lines))) + "\n")
+    _write_remark(joined("\n", lines))
+
+
+def _write_remark(text: str) -> None:
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    for line in shown(translated(text)).split("\n"):
+        sys.stderr.write("\n".join(_fitting(line, width)) + "\n")
+    sys.stderr.flush()
+
+
+def _fitting(line: str, width: int | None) -> list[str]:
+    """A line as lines that fit a terminal, with the rest indented; unchanged without a terminal."""
+    if width is None or cell_len(line) <= width:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    return list(wrapped(line.lstrip(), width, indent))
 
 
 def _text(text: str) -> Text:

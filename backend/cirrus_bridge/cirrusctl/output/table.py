@@ -1,7 +1,8 @@
 """Tables as lines of text, for terminals and for programs that read lines. Pure.
 
 For a terminal, empty columns are left out, titles are shortened, and free text has its own line
-below the row. Otherwise nothing is shortened, and each row is one line.
+below the row, as have columns for which the terminal is too narrow. Otherwise nothing is shortened,
+and each row is one line.
 
 rich.table is not used: it cannot leave out columns on a narrow terminal or put free text below a
 row, so it replaces only 4 lines. It takes 0.65 ms a row instead of 0.09 ms, and a location may have
@@ -72,21 +73,50 @@ def table(
         for column in columns
         if any(row.get(column.key) not in (None, "", [], ()) for row in rows)
     ]
-    across = [column for column in used if column.shape is not Shape.NOTE]
-    for column in reversed(across):
-        if column.shape is Shape.LEFT_OUT and _least(rows, across) > width:
-            across = [each for each in across if each is not column]
-    widest = LEAST_WIDTH + max(0, width - _least(rows, across))
+    least = {column.key: _least(rows, column) for column in used}
+    across, below = _across(used, least, width)
+    widest = LEAST_WIDTH + max(0, width - _total(across, least))
     most = {column.key: widest for column in across if column.shape is Shape.SHORTENED}
-    notes = [column for column in used if column.shape is Shape.NOTE]
     lines: list[Text] = []
     for line, row in zip(_lines(rows, across, most, width), [None, *rows], strict=True):
         lines.append(line)
-        for note in notes:
-            if row is not None and (text := cell(row.get(note.key))):
-                style = note.style(row[note.key]) if note.style else "dim"
-                lines += [Text(line, style=style) for line in wrapped(text, width, GAP * 2)]
+        for column in below if row is not None else ():
+            text = _cell(column, (row or {}).get(column.key), None).plain
+            style = column.style(row[column.key]) if row and text and column.style else ""
+            lines += [
+                Text(each, style=style or ("dim" if column.shape is Shape.NOTE else ""))
+                for each in wrapped(_labeled(column, text), width, GAP * 2)
+            ]
     return lines
+
+
+def _across(
+    used: Sequence[Column], least: Mapping[str, int], width: int
+) -> tuple[list[Column], list[Column]]:
+    """The columns that stand side by side, and those below each row: free text, and whatever is
+    too wide. So no line is longer than the terminal, which would break it within a word."""
+    across = [column for column in used if column.shape is not Shape.NOTE]
+    notes = [column for column in used if column.shape is Shape.NOTE]
+    for column in reversed(across):
+        if column.shape is Shape.LEFT_OUT and _total(across, least) > width:
+            across = [each for each in across if each is not column]
+    moved: list[Column] = []
+    while len(across) > 1 and _total(across, least) > width:
+        column = max(across[1:], key=lambda each: least[each.key])
+        across.remove(column)
+        moved.append(column)
+    return across, [*(column for column in used if column in moved), *notes]
+
+
+def _total(columns: Sequence[Column], least: Mapping[str, int]) -> int:
+    return sum(least[column.key] for column in columns) + len(GAP) * (len(columns) - 1)
+
+
+def _labeled(column: Column, text: str) -> str:
+    """A value below its row; free text needs no title."""
+    if not text or column.shape is Shape.NOTE:
+        return text
+    return f"{translated(column.title)}: {text}"
 
 
 def cell(value: Any) -> str:
@@ -129,7 +159,7 @@ def _lines(
     for line in (titles, *cells):
         for text, column in zip(line, columns, strict=True):
             if column.key in most:
-                text.truncate(most[column.key], overflow="ellipsis")
+                _shorten(text, most[column.key])
     widths = [max(text.cell_len for text in texts) for texts in zip(titles, *cells, strict=True)]
     for line in (titles, *cells):
         for text, widest in zip(line, widths, strict=True):
@@ -155,14 +185,22 @@ def _short(value: Any, today: date) -> Any:
     return f"{value:%H:%M:%S}" if value.date() == today else f"{value:%Y-%m-%d %H:%M}"
 
 
-def _least(rows: Sequence[Row], columns: Sequence[Column]) -> int:
-    """The width of a table in cells if all columns that can be shortened are."""
-    widths = []
-    for column in columns:
-        cells = (_cell(column, row.get(column.key), 0).cell_len for row in rows)
-        whole = max([cell_len(translated(column.title)), *cells])
-        widths.append(min(whole, LEAST_WIDTH) if column.shape is Shape.SHORTENED else whole)
-    return sum(widths) + len(GAP) * (len(widths) - 1)
+def _least(rows: Sequence[Row], column: Column) -> int:
+    """The least width of a column in cells."""
+    cells = (_cell(column, row.get(column.key), 0).cell_len for row in rows)
+    whole = max([cell_len(translated(column.title)), *cells])
+    return min(whole, LEAST_WIDTH) if column.shape is Shape.SHORTENED else whole
+
+
+def _shorten(text: Text, most: int) -> None:
+    """Shorten a text to `most` cells, if possible at the end of a word."""
+    if text.cell_len <= most:
+        return
+    text.truncate(most - 1)
+    end = text.plain.rfind(" ")
+    if end * 2 >= len(text.plain):
+        text.right_crop(len(text.plain) - end)
+    text.append("\N{HORIZONTAL ELLIPSIS}")
 
 
 def wrapped(text: str, width: int, indent: str = "") -> Iterator[str]:
