@@ -103,6 +103,7 @@ _METHODS = st.sampled_from(
 _PATHS = st.sampled_from(
     b"""/ /sign-in /page.css /jobs/<JOB> /jobs/<JOB>/document /jobs/<JOB>/thumbnail
     /jobs/<JOB>/pages/1 /jobs/<JOB>/save /jobs/<JOB>/retry /locations/Office/online
+    /print /print/Office/Folder /release /release/Office/Folder /jobs/<JOB>/release /release-codes
     /api/version /api/tempfile /api/putfile /api/putsegment /api/submitfile
     /api/get/job/ACME/Office/Folder/<JOB> /api/get/device/ACME/Office/Folder
     /api/get/location/ACME/Office /api/put/device/ACME/Office/Folder
@@ -115,7 +116,7 @@ _ODD = st.sampled_from(
 )
 _NAMES = st.sampled_from(
     b"file index targets title props cmp compid Name IsInactive Notes Formats DefaultProps name"
-    b" password token".split()
+    b" password token next copies released".split()
 )
 _VALUES = st.sampled_from(
     b"<FILE> <TOKEN> <JOB> Office:Folder Office:Folder;Office:Folder ACME anna pdf;any copies=2"
@@ -134,7 +135,14 @@ _FIELD_VALUES = st.sampled_from(
     [
         *(b"Bearer <KEY>", b"Bearer", b"Basic \xff", b"<COOKIE>", b'a="\\', b"=;=;", b"http://["),
         *(b"null", b"http://h", b"h", b"[", b"[::1]:x", b"a b", b"100-continue", b"websocket"),
-        *(b"application/x-www-form-urlencoded", b"text/plain", b"*", b"bytes=0-1", b"bytes=5-2,,"),
+        *(
+            b"application/x-www-form-urlencoded",
+            b"multipart/form-data; boundary=b",
+            b"text/plain",
+            b"*",
+            b"bytes=0-1",
+            b"bytes=5-2,,",
+        ),
         *(b"bytes=-1", b"bytes=99999999999-", b"same-origin", b"cross-site", b"keep-alive"),
     ]
 )
@@ -150,6 +158,24 @@ _USUAL = st.sampled_from(
     ]
 )
 _FORM_TYPE = b"Content-Type: application/x-www-form-urlencoded"
+_FILE_TYPE = b"Content-Type: multipart/form-data; boundary=b"
+_PART = st.builds(
+    lambda name, more, value: (
+        b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % (name, more, value)
+    ),
+    _NAMES,
+    st.sampled_from([b"", b'; filename="a/b"', b"; filename*=x", b"\r\nContent-Type: a", b"\xff"]),
+    _VALUE | st.binary(max_size=20),
+)
+_FILE_FORM = st.builds(
+    lambda parts, end: (
+        b'--b\r\nContent-Disposition: form-data; name="token"\r\n\r\n<TOKEN>\r\n'
+        + b"".join(parts)
+        + end
+    ),
+    st.lists(_PART, max_size=4),
+    st.sampled_from([b"--b--\r\n", b"--b--", b"--b", b""]),
+)
 
 
 @pytest.mark.attacker("page account")
@@ -158,7 +184,9 @@ _FORM_TYPE = b"Content-Type: application/x-www-form-urlencoded"
     _TARGET,
     _USUAL,
     st.lists(_FIELD, max_size=3),
-    _FORM.map(lambda form: form and form + b"&token=<TOKEN>") | st.binary(max_size=50),
+    _FORM.map(lambda form: (_FORM_TYPE, form and form + b"&token=<TOKEN>"))
+    | st.tuples(st.just(_FILE_TYPE), _FILE_FORM)
+    | st.tuples(st.sampled_from([_FORM_TYPE, _FILE_TYPE]), st.binary(max_size=50)),
     st.sampled_from([b"1.1", b"1.0"]),
 )
 def test_requests(
@@ -167,13 +195,14 @@ def test_requests(
     target: bytes,
     usual: list[bytes],
     fields: list[bytes],
-    body: bytes,
+    sent: tuple[bytes, bytes],
     version: bytes,
 ) -> None:
     """Send requests with any target, fields and body: no status 500, and no traceback in the
     log."""
+    kind, body = sent
     filled = surface.fill_in(body)
-    framing = [_FORM_TYPE, b"Connection: close", b"Content-Length: %d" % len(filled)]
+    framing = [kind, b"Connection: close", b"Content-Length: %d" % len(filled)]
     line = b"%s %s HTTP/%s" % (method, target, version)
     head = b"\r\n".join([line, *usual, *fields, *framing, b"", b""])
     received = surface.exchange(head + filled, ends=False)
