@@ -16,12 +16,15 @@ from cirrus_cloudlet.storage.audit import Actor, Audit
 from cirrus_cloudlet.storage.copies import Copies
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
+from cirrus_cloudlet.storage.figures import DeliveryFigures
+from cirrus_cloudlet.storage.job_lists import JobLists
 from cirrus_cloudlet.storage.jobs import Jobs
 from cirrus_cloudlet.storage.keys import Keys
 from cirrus_cloudlet.storage.leftovers import Leftovers
 from cirrus_cloudlet.storage.previews import Previews
 from cirrus_cloudlet.storage.quotas import Amount, Full, Owner, Quotas, stored_amounts
 from cirrus_cloudlet.storage.releases import Releases
+from cirrus_cloudlet.storage.text_index import TextIndex
 from cirrus_cloudlet.storage.uploads import Uploads
 from cirrus_cloudlet.submit import submit_all
 
@@ -50,6 +53,9 @@ class Cloud:
         self.previews = Previews(folder, self.documents.path)
         self.jobs = Jobs(self.store)
         self.releases = Releases(self.store)
+        self.texts = TextIndex(self.store, folder)
+        self.figures = DeliveryFigures(self.store, folder)
+        self.lists = JobLists(self.store, self.texts)
         self.copies = Copies(self.store, folder / DELIVERY_FOLDER, self.quotas)
         self.leftovers = Leftovers(
             {
@@ -85,6 +91,8 @@ class Cloud:
 
     def stop(self) -> None:
         """Stop delivering, and close the database."""
+        self.texts.stop(_STOP_WAIT_S)
+        self.figures.stop(_STOP_WAIT_S)
         self.leftovers.stop(_STOP_WAIT_S)
         self.worker.stop(_STOP_WAIT_S)
         self.store.close()

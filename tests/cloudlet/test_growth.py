@@ -110,7 +110,18 @@ def _session(cloud: Cloud) -> None:
         verified = cloud.accounts.verify(account, "a long password") or ""
         token = cloud.accounts.begin_session(account, verified) or ""
         HEADERS[3:] = [(b"cookie", f"cirrus-80={token}".encode())]
-        requests = [("GET", path, b"") for path in ("/", f"/jobs/{job}", f"/jobs/{job}/document")]
+        lists = ("q=a.pdf", "status=waiting", "status=failed&q=a", "person=a", "day=2026-01-02")
+        pages = (
+            "/",
+            f"/jobs/{job}",
+            f"/jobs/{job}/document",
+            "/jobs?place=Office:Folder",
+            "/jobs.csv",
+        )
+        paths = (*pages, *(f"/jobs?{query}" for query in lists))
+        if account == "anna":
+            paths = (*paths, "/overview")
+        requests = [("GET", path, b"") for path in paths]
         asyncio.run(_ask(app, *requests))
         cloud.accounts.end_session(token)
     asyncio.run(

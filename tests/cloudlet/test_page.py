@@ -186,7 +186,9 @@ def test_pictures(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
     assert visitor.get(f"/jobs/{job_id}").text.count("<img src") == 5  # 4 pages and the logo
     broken = curl.submit(b"%PDF-1.4 nothing in it", title="broken")
     shared.wait_for_job(broken, 2)
-    assert visitor.get(f"/jobs/{broken}/thumbnail").status == 404
+    reason = visitor.get(f"/jobs/{broken}/thumbnail", "-H", "Accept-Language: de")
+    assert (reason.status, reason.headers["content-type"]) == (404, "image/svg+xml")
+    assert "beschädigt" in reason.text
     assert "damaged" in visitor.get(f"/jobs/{broken}").text
     waiting = curl.submit(WELCOME.read_bytes(), targets="Away:Folder")
     assert visitor.get(f"/jobs/{waiting}/thumbnail").status == 404

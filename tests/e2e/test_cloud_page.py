@@ -250,7 +250,7 @@ def test_the_page_is_accessible(
     page.goto(site.cloud.url)
     _look(page, tmp_path, "sign-in")
     _sign_in(page, site)
-    expect(page.get_by_text("Not delivered").first).to_be_visible()
+    expect(page.locator(".mark", has_text="Not delivered").first).to_be_visible()
     expect(page.get_by_text("A4").nth(1)).to_be_visible()
     _look(page, tmp_path, "home")
     page.get_by_role("link", name="A title", exact=False).first.click()

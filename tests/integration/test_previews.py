@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -119,3 +120,34 @@ def test_a_document_that_is_gone(look: Look, tmp_path: Path) -> None:
 def _pixels(picture: bytes) -> tuple[int, int]:
     assert picture.startswith(b"\x89PNG")
     return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "ordering", "text"),
+    [
+        ("UniJIS-UCS2-H", "Japan1", "請求書"),
+        ("UniGB-UCS2-H", "GB1", "发票"),
+        ("UniCNS-UCS2-H", "CNS1", "發票"),
+        ("UniKS-UCS2-H", "Korea1", "청구서"),
+    ],
+)
+def test_fonts_that_are_not_in_the_document(
+    look: Look, tmp_path: Path, encoding: str, ordering: str, text: str
+) -> None:
+    """A page in Chinese, Japanese or Korean has its text, with a font of this machine."""
+    font = (
+        f"5 0 obj<</Type/Font/Subtype/Type0/BaseFont/Unknown/Encoding/{encoding}"
+        "/DescendantFonts[6 0 R]>>endobj\n"
+        "6 0 obj<</Type/Font/Subtype/CIDFontType0/BaseFont/Unknown/FontDescriptor 7 0 R"
+        f"/CIDSystemInfo<</Registry(Adobe)/Ordering({ordering})/Supplement 2>>>>endobj\n"
+        "7 0 obj<</Type/FontDescriptor/FontName/Unknown/Flags 4/FontBBox[0 -200 1000 900]"
+        "/ItalicAngle 0/Ascent 800/Descent -200/CapHeight 700/StemV 80>>endobj\n"
+    ).encode()
+    shown = f"BT /F0 20 Tf 10 40 Td <{text.encode('utf-16-be').hex()}> Tj ET".encode()
+    pictures = []
+    for content in (shown, b""):
+        document = _pdf(content, more=font).replace(b"/XObject<<", b"/Font<<", 1)
+        pictures.append(look(document).page("doc", 1, Size.SMALL))
+        shutil.rmtree(tmp_path / "previews")
+    with_text, blank = pictures
+    assert len(with_text) > 2 * len(blank)

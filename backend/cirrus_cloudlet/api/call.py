@@ -29,7 +29,7 @@ _TARGET = re.compile(rb"(?:https?://([^/?#]*))?(/.*)?", re.IGNORECASE | re.DOTAL
 _HOST = re.compile(r"(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::[0-9]*)?", re.ASCII)
 _VALUE_BYTES = 1024
 _LONG_VALUE_BYTES = {"targets": 64 * 1024} | dict.fromkeys(
-    ("props", "DefaultProps", "Notes", "Target"), 8192
+    ("props", "DefaultProps", "Notes", "Target", "job"), 8192
 )
 _CODINGS = {
     "identity": Compression.NONE,
@@ -109,8 +109,12 @@ class Call(Request):
     def is_secure(self) -> bool:
         return bool(self.scope["scheme"] == "https")
 
-    async def fields(self, known: frozenset[str]) -> dict[str, str]:
+    async def fields(
+        self, known: frozenset[str], repeated: frozenset[str] = frozenset()
+    ) -> dict[str, str]:
         """Read the fields of the query and, for POST, of the form.
+
+        The values of a `repeated` field are joined by line breaks.
 
         Raises:
             RequestFault: a field is not `known`, comes twice, is badly encoded or too long.
@@ -122,7 +126,9 @@ class Call(Request):
         for name, value in pairs:
             if name not in known:
                 raise RequestFault(400, f"unknown parameter {name!r}")
-            if name in found:
+            if name in found and name in repeated:
+                value = f"{found[name]}\n{value}"
+            elif name in found:
                 raise RequestFault(400, f"parameter {name!r} is given twice")
             limit = _LONG_VALUE_BYTES.get(name, _VALUE_BYTES)
             if (size := len(value.encode())) > limit:

@@ -6,11 +6,12 @@ job's state is refused: a job that was deleted during its delivery stays deleted
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import SettingsError
@@ -234,18 +235,8 @@ class Jobs:
         Raises:
             SettingsError: there is no such job, or its state does not allow this end.
         """
-        state, allowed = ENDS[verb]
         with self._store.transaction() as db:
-            before, _, company = _find_state(db, job_id)
-            if before not in allowed:
-                raise SettingsError(
-                    f"job {job_id} is {before.name.lower()} and cannot be {state.name.lower()}"
-                )
-            db.execute(
-                "UPDATE job SET state = ?, step = 'done', message = '', updated = ? WHERE id = ?",
-                (state, time.time(), job_id),
-            )
-            record(db, by, f"job {verb}", job_id, company)
+            _end(db, job_id, verb, by)
 
     def retry(self, job_id: str, by: Actor) -> None:
         """Schedule a held job again.
@@ -254,13 +245,23 @@ class Jobs:
             SettingsError: there is no such job, or the job is not held.
         """
         with self._store.transaction() as db:
-            state, step, company = _find_state(db, job_id)
-            if not can_retry(state, step):
-                raise SettingsError(f"job {job_id} is not waiting for a retry")
-            db.execute(
-                "UPDATE job SET step = 'ready', attempts = 0, due = 0 WHERE id = ?", (job_id,)
-            )
-            record(db, by, "job retry", job_id, company)
+            _retry(db, job_id, by)
+
+    def change_all(self, job_ids: Iterable[str], verb: str, by: Actor) -> list[str]:
+        """Retry jobs, or end them by a verb of ENDS, in one transaction.
+
+        Return the jobs that were changed; the state of others does not allow the change.
+        """
+        changed = []
+        with self._store.transaction() as db:
+            for job_id in job_ids:
+                with contextlib.suppress(SettingsError):
+                    if verb == "retry":
+                        _retry(db, job_id, by)
+                    else:
+                        _end(db, job_id, verb, by)
+                    changed.append(job_id)
+        return changed
 
 
 def release_message(held_for: str | None) -> str:
@@ -303,6 +304,28 @@ def _remove_jobs(db: sqlite3.Connection, document: str) -> list[tuple[Owner, Amo
         removed.append((Owner(company, key), Amount(bytes=size, jobs=1)))
     db.execute("DELETE FROM document WHERE id = ?", (document,))
     return removed
+
+
+def _end(db: sqlite3.Connection, job_id: str, verb: str, by: Actor) -> None:
+    state, allowed = ENDS[verb]
+    before, _, company = _find_state(db, job_id)
+    if before not in allowed:
+        raise SettingsError(
+            f"job {job_id} is {before.name.lower()} and cannot be {state.name.lower()}"
+        )
+    db.execute(
+        "UPDATE job SET state = ?, step = 'done', message = '', updated = ? WHERE id = ?",
+        (state, time.time(), job_id),
+    )
+    record(db, by, f"job {verb}", job_id, company)
+
+
+def _retry(db: sqlite3.Connection, job_id: str, by: Actor) -> None:
+    state, step, company = _find_state(db, job_id)
+    if not can_retry(state, step):
+        raise SettingsError(f"job {job_id} is not waiting for a retry")
+    db.execute("UPDATE job SET step = 'ready', attempts = 0, due = 0 WHERE id = ?", (job_id,))
+    record(db, by, "job retry", job_id, company)
 
 
 def _find_state(db: sqlite3.Connection, job_id: str) -> tuple[JobState, Step, str]:

@@ -28,6 +28,7 @@ _DOCUMENT_BYTES = 64 * 1024**2
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PAGES = re.compile(rb"^Pages: +([0-9]{1,9})$", re.MULTILINE)
 _NEEDS = "previews need bubblewrap, pdftoppm and a kernel that allows user namespaces"
+_NOT_HERE = marked("this server cannot make page images; tell its administrator")
 
 
 class Size(enum.Enum):
@@ -67,7 +68,7 @@ class Previews:
         if outline.problem:
             raise NoPicture(outline.problem)
         if not 1 <= number <= min(outline.pages, MAX_PAGES):
-            raise NoPicture("there is no such page")
+            raise NoPicture(marked("there is no such page"))
         path = self._folder / document_id / f"{number}-{size.value}.png"
         try:
             return path.read_bytes()
@@ -104,7 +105,7 @@ class Previews:
                 raise SandboxFault(marked("the document has no pages"))
             outline = Outline(int(found[1]))
         except FileNotFoundError:
-            raise NoPicture("the document is no longer kept") from None
+            raise NoPicture(marked("the document is no longer kept")) from None
         except SandboxFault as fault:
             _check_sandbox()
             outline = Outline(0, str(fault))
@@ -113,7 +114,7 @@ class Previews:
 
     def _make(self, path: Path, document: Path, number: int, size: Size) -> bytes:
         if path in self._bad_pages:
-            raise NoPicture("this page cannot be shown")
+            raise NoPicture(marked("this page cannot be shown"))
         page = str(number)
         render = ("pdftoppm", "-png", "-singlefile", "-f", page, "-scale-to", str(size.value), "-")
         try:
@@ -140,4 +141,4 @@ def _check_sandbox() -> None:
         run_sandboxed(["pdftoppm", "-v"], Path(os.devnull))
     except SandboxFault as fault:
         log.warning("no preview: %s (%s)", _NEEDS, fault)
-        raise NoPicture(_NEEDS) from fault
+        raise NoPicture(_NOT_HERE) from fault

@@ -257,18 +257,25 @@ CREATE TABLE audit (
 CREATE INDEX audit_company ON audit (company, number);
 CREATE INDEX audit_time ON audit (time);
 """,
+    # the page's lists of unfinished jobs; transition.step tells a failure from a retry
+    """
+CREATE INDEX job_open ON job (company, sequence, location, device) WHERE step != 'done';
+CREATE INDEX job_failed ON job (company, sequence, location, device)
+    WHERE step = 'held' AND substr(message, 1, 6) = 'Error:';
+ALTER TABLE transition ADD COLUMN step TEXT NOT NULL DEFAULT '';
+""",
 )
 # a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself
 HISTORY = """
 CREATE TEMP TRIGGER job_submitted AFTER INSERT ON job BEGIN
-    INSERT INTO transition (job, state, time, message)
-    VALUES (NEW.id, NEW.state, NEW.updated, NEW.message);
+    INSERT INTO transition (job, state, step, time, message)
+    VALUES (NEW.id, NEW.state, NEW.step, NEW.updated, NEW.message);
 END;
 CREATE TEMP TRIGGER job_changed AFTER UPDATE OF state, message ON job
 WHEN NEW.state != OLD.state OR NEW.message != OLD.message BEGIN
-    INSERT INTO transition (job, state, time, message)
-    VALUES (NEW.id, NEW.state, NEW.updated, NEW.message);
+    INSERT INTO transition (job, state, step, time, message)
+    VALUES (NEW.id, NEW.state, NEW.step, NEW.updated, NEW.message);
     DELETE FROM transition WHERE job = NEW.id AND number <= (
         SELECT number FROM transition WHERE job = NEW.id ORDER BY number DESC LIMIT 1 OFFSET 200);
 END;

@@ -1,47 +1,22 @@
-"""The pages of jobs: the newest jobs, a job with its pages, and what people do with jobs."""
+"""A job's own page, its document and page images, and what people do with the job."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
 from functools import partial
 
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from cirrus_cloudlet.delivery.queue import Place
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.inventory.tags import make_safe
-from cirrus_cloudlet.storage.jobs import JobState
 from cirrus_cloudlet.storage.previews import NoPicture, Size
-from cirrus_cloudlet.translation import tr
-from cirrus_cloudlet.web.job_views import VERBS, JobView, find, newest
+from cirrus_cloudlet.translation import tr, verbatim
+from cirrus_cloudlet.web.job_views import VERBS, JobView, find
 from cirrus_cloudlet.web.pages import show
 from cirrus_cloudlet.web.release import device_path
+from cirrus_cloudlet.web.rendering import render_text
 from cirrus_cloudlet.web.routes import Route, Visit, no_page
-
-
-def _home(visit: Visit) -> Response:
-    account = visit.account
-    jobs = newest(visit.cloud, account)
-    if account.location is None:
-        companies = visit.cloud.inventory.current().companies
-        locations = list(companies[account.company].values())
-        sections = {tr("Newest jobs"): jobs}
-    else:
-        locations = []
-        sections = _mailbox(jobs)
-    return show(visit, "home", locations=locations, sections=sections)
-
-
-def _mailbox(jobs: Sequence[JobView]) -> dict[str, list[JobView]]:
-    """A browser user's jobs by state; deleted jobs are not shown."""
-    states = {
-        tr("New"): (JobState.SUBMITTED, JobState.RECEIVED, JobState.DELIVERED),
-        tr("Saved"): (JobState.SAVED,),
-        tr("Trash"): (JobState.TRASHED,),
-    }
-    return {
-        name: [seen for seen in jobs if seen.job.state in among] for name, among in states.items()
-    }
 
 
 def _job(visit: Visit) -> Response:
@@ -67,13 +42,21 @@ async def _page(visit: Visit) -> Response:
 async def _picture(visit: Visit, number: int, size: Size) -> Response:
     seen = await visit.share.run(_find, visit)
     if seen.problem:
-        raise RequestFault(404, seen.problem)
+        return _in_words(seen.problem, size)
     page = visit.cloud.previews.page
     try:
         picture = await visit.share.paint(page, seen.job.document, number, size)
     except NoPicture as reason:
-        return PlainTextResponse(f"{reason}\n", 404)
+        return _in_words(tr("No page image: {cause}.", cause=verbatim(str(reason))), size)
     return Response(picture, media_type="image/png")
+
+
+def _in_words(problem: str, size: Size) -> Response:
+    """A picture that says why there is no page image; browsers show it in spite of its status."""
+    characters = 16 if size is Size.SMALL else 40
+    lines = textwrap.wrap(problem, characters, max_lines=9)
+    text = render_text("no_picture.svg", lines=lines, size=size.value, characters=characters)
+    return Response(text, 404, media_type="image/svg+xml")
 
 
 def _change(verb: str, visit: Visit) -> Response:
@@ -115,7 +98,6 @@ def _download(visit: Visit, seen: JobView) -> Response:
 
 
 ROUTES = (
-    Route("/", "GET", _home),
     Route("/jobs/*", "GET", _job),
     Route("/jobs/*/document", "GET", _document),
     Route("/jobs/*/thumbnail", "GET", _thumbnail),

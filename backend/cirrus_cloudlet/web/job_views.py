@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
-from cirrus_cloudlet.inventory.inventory import DeviceType
+from cirrus_cloudlet.inventory.inventory import Device, DeviceType
 from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.storage.jobs import ENDS, Job, JobState, Step, can_retry
 from cirrus_cloudlet.storage.previews import MAX_PAGES, Outline
-from cirrus_cloudlet.storage.releases import viewer_of, visible
+from cirrus_cloudlet.storage.releases import viewer_of
+from cirrus_cloudlet.storage.text_index import PERSON
 from cirrus_cloudlet.translation import marked, tr, verbatim
 
-_JOBS = 100
 VERBS = ("release", "retry", *ENDS)  # what people do with jobs
 # state → its name on the page, and its color class
 _STATES = {
@@ -36,6 +36,7 @@ class JobView(NamedTuple):
     job: Job
     location: str
     device: str
+    person: str
     word: str
     tone: str
     has_document: bool
@@ -45,9 +46,9 @@ class JobView(NamedTuple):
     problem: str  # why there is no page image
 
 
-def newest(cloud: Cloud, account: Account) -> list[JobView]:
-    jobs = cloud.jobs.newest(account.company, account.location, _JOBS)
-    return [make_view(cloud, job) for job in visible(viewer_of(account), jobs)]
+def views_of(cloud: Cloud, jobs: Sequence[Job]) -> list[JobView]:
+    """What a page shows of jobs, which its reader may see."""
+    return [make_view(cloud, job) for job in jobs]
 
 
 def find(cloud: Cloud, account: Account, job_id: str) -> JobView:
@@ -62,13 +63,14 @@ def make_view(cloud: Cloud, job: Job) -> JobView:
     """Describe a job, which the reader of the page may see."""
     location, device = cloud.inventory.current().find(job.company, job.location, job.device)
     is_persons = device is not None and device.type is DeviceType.VIEWER
-    word, tone = _state(job, is_persons)
+    word, tone = state_of(job, device)
     is_kept = cloud.documents.path(job.document).exists()
     outline = _outline(cloud, job) if is_kept else Outline(0, tr("The document is no longer kept."))
     return JobView(
         job=_with_own_words(job),
         location=(location.name if location else "") or job.location,
         device=(device.name if device else "") or job.device,
+        person=job.props.get(PERSON, ""),
         word=word,
         tone=tone,
         has_document=is_kept and job.state is not JobState.DELETED,
@@ -86,10 +88,12 @@ def _with_own_words(job: Job) -> Job:
     return job._replace(message="" if job.held_for else no_owner)
 
 
-def _state(job: Job, is_persons: bool) -> tuple[str, str]:
+def state_of(job: Job, device: Device | None) -> tuple[str, str]:
+    """The state of a job in words, and its color class."""
     if job.step is Step.UNRELEASED:
         return tr("Waiting for release"), "wait"
     if job.state is JobState.RECEIVED and job.step is Step.HELD:
+        is_persons = device is not None and device.type is DeviceType.VIEWER
         return (tr("New"), "wait") if is_persons else (tr("Not delivered"), "bad")
     return tr(_STATES[job.state][0]), _STATES[job.state][1]
 

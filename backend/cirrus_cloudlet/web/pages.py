@@ -28,6 +28,7 @@ NAVIGATION = (
     Entry("/accounts", marked("Accounts"), Who.ADMINISTRATOR),
     Entry("/keys", marked("API keys"), Who.ADMINISTRATOR),
     Entry("/changes", marked("Changes"), Who.ADMINISTRATOR),
+    Entry("/overview", marked("Overview"), Who.COMPANY),
 )
 
 

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from cirrus_cloudlet.api.answers import timestamp
 from cirrus_cloudlet.inventory.inventory import DeviceType
 from cirrus_cloudlet.storage.jobs import JobState
+from cirrus_cloudlet.storage.text_index import PERSON
 from cirrus_cloudlet.translation import (
     direction,
     isolated,
@@ -66,14 +67,22 @@ _HIDDEN = "•••"
 
 def render(template: str, status: int = 200, /, **values: object) -> Response:
     """Render a template, with an ETag so that an unchanged page is not sent again."""
-    text = _ENVIRONMENT.get_template(f"{template}.html").render(values)
+    text = render_text(f"{template}.html", **values)
     tag = hashlib.sha256(text.encode()).hexdigest()
     return HTMLResponse(text, status, {"ETag": f'"{tag}"'})
 
 
+def render_text(template: str, /, **values: object) -> str:
+    """Render a template of any kind; its texts are escaped."""
+    return _ENVIRONMENT.get_template(template).render(values)
+
+
 def in_words(props: Mapping[str, str]) -> list[str]:
-    """Describe a job's properties; a property without words is shown as it was sent."""
-    return [_word(name, value) for name, value in shown(props).items()]
+    """Describe a job's properties, without the person, whom pages show by themselves.
+
+    A property without words is shown as it was sent.
+    """
+    return [_word(name, value) for name, value in shown(props).items() if name != PERSON]
 
 
 def _word(name: str, value: str) -> str:
@@ -100,11 +109,12 @@ def size_in_words(size_bytes: int) -> str:
         return trn("{count} byte", "{count} bytes", size_bytes)
     kilobytes = size_bytes / 1000
     if kilobytes < 1000:
-        return tr("{size} kB", size=_number(kilobytes))
-    return tr("{size} MB", size=_number(kilobytes / 1000))
+        return tr("{size} kB", size=number(kilobytes))
+    return tr("{size} MB", size=number(kilobytes / 1000))
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number with a digit behind the point if it is small, as the language writes it."""
     written = f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
     return written.replace(".", ",") if language() in _DECIMAL_COMMA else written
 

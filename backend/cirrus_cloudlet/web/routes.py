@@ -71,6 +71,7 @@ class Route(NamedTuple):
         answer: a function that runs in a thread of the company's share, or a coroutine function.
         who: to other accounts, there is no such page.
         fields: which fields a form may have, or a page's query; without any, a query is ignored.
+        repeated: which of the fields may come several times; line breaks join their values.
         has_form: whether the fields of a POST are read; else `answer` has to read the body, and
             call `check_form` before.
     """
@@ -81,6 +82,7 @@ class Route(NamedTuple):
     who: Who = Who.ANYONE
     fields: frozenset[str] = NO_FIELDS
     has_form: bool = True
+    repeated: frozenset[str] = NO_FIELDS
 
 
 class Routes:

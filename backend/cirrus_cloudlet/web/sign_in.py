@@ -145,7 +145,10 @@ def _own_path(path: str) -> str:
 
 
 async def read_form(
-    call: Call, known: frozenset[str], visitor: Visitor | None = None
+    call: Call,
+    known: frozenset[str],
+    visitor: Visitor | None = None,
+    repeated: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
     """Read a form of this server's page and, with `visitor`, of this session.
 
@@ -155,7 +158,7 @@ async def read_form(
     if call.method != "POST":
         raise RequestFault(405, tr("Use POST to send this form."))
     check_site(call)
-    fields = await call.fields(known | {"token"} if visitor else known)
+    fields = await call.fields(known | {"token"} if visitor else known, repeated)
     if visitor:
         check_token(visitor, fields.get("token", ""))
     return fields

@@ -23,8 +23,11 @@ from cirrus_cloudlet.web import (
     api_keys,
     audit_list,
     devices,
+    export,
+    job_list,
     job_pages,
     locations,
+    overview,
     print_page,
     release,
 )
@@ -60,9 +63,12 @@ class Site:
         self._sign_in = SignIn(cloud)
         self._routes = Routes(
             (
+                *job_list.ROUTES,
                 *job_pages.ROUTES,
                 *locations.ROUTES,
                 *print_page.ROUTES,
+                *overview.ROUTES,
+                *export.ROUTES,
                 *release.ROUTES,
                 *devices.ROUTES,
                 *accounts.ROUTES,
@@ -105,9 +111,9 @@ class Site:
         with share.request():
             form: dict[str, str] = {}
             if route.method == "POST" and route.has_form:
-                form = await read_form(call, route.fields, visitor)
+                form = await read_form(call, route.fields, visitor, route.repeated)
             elif route.fields:
-                form = await call.fields(route.fields)
+                form = await call.fields(route.fields, route.repeated)
             return await _call(route, Visit(self._cloud, call, visitor, share, ids, form))
 
     async def _sign_out(self, visit: Visit) -> Response:

@@ -2,6 +2,8 @@
 "use strict";
 
 const EVERY_MS = 1000;
+const PATIENCE_MS = 2500;  // then the page says that the server is silent
+const TIMEOUT_MS = 30000;
 const parser = new DOMParser();
 let tag = "";
 let timer = 0;
@@ -78,11 +80,21 @@ function takeOver(text) {
   if (news.length) document.getElementById("news").textContent = news.join(". ");
 }
 
+// Sends a request. Says that the server does not respond as soon as that is likely; a slow answer still counts.
+async function request(url, options) {
+  const warning = setTimeout(tellOf, PATIENCE_MS, "silent");
+  try {
+    return await fetch(url, {...options, signal: AbortSignal.timeout(TIMEOUT_MS)});
+  } finally {
+    clearTimeout(warning);
+  }
+}
+
 async function refresh() {
   clearTimeout(timer);
   if (!document.querySelector("[data-live]")) return;
   try {
-    const answer = await fetch(location.href, {cache: "no-store", headers: {"If-None-Match": tag}});
+    const answer = await request(location.href, {cache: "no-store", headers: {"If-None-Match": tag}});
     if (answer.redirected) return location.reload();  // signed out meanwhile
     if (answer.status !== 304) {
       if (!answer.ok || !answer.headers.has("ETag")) throw new Error(answer.statusText);
@@ -98,7 +110,7 @@ async function refresh() {
 }
 
 async function send(form) {
-  const answer = await fetch(form.action, {method: "POST", body: new URLSearchParams(new FormData(form))});
+  const answer = await request(form.action, {method: "POST", body: new URLSearchParams(new FormData(form))});
   if (answer.ok) return refresh();
   const page = parser.parseFromString(await answer.text(), "text/html");
   await refresh();
