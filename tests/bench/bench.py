@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cloud_growth
 import cloud_load
+import cloud_page
 import dialog
 import fairness
 import growth
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[Setting], Table]] = {
     "growth": growth.table,
     "cloud": cloud_load.table,
     "cloud-growth": cloud_growth.table,
+    "cloud-page": cloud_page.table,
 }
 
 

@@ -5,6 +5,9 @@ Each test leaves pictures of what it saw in its temporary folder.
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ from playwright.sync_api import Browser, Dialog, Locator, Page, ViewportSize, ex
 from print_site import PrintSite, eventually
 
 WIDE: ViewportSize = {"width": 1200, "height": 900}
+NARROW: ViewportSize = {"width": 320, "height": 640}
+HALF: ViewportSize = {"width": 600, "height": 450}  # as 1200 × 900 at 200 %
 PHONE: ViewportSize = {"width": 390, "height": 844}
 NOTE_PICTURES = """
 window.pictures = [];
@@ -256,6 +261,9 @@ def test_the_page_is_accessible(
     page.get_by_role("link", name="A title", exact=False).first.click()
     expect(page.get_by_role("figure")).to_have_count(4)
     _look(page, tmp_path, "job")
+    page.goto(f"{site.cloud.url.rstrip('/')}/overview")
+    expect(page.get_by_role("img", name="Deliveries of the last 24 hours")).to_be_visible()
+    _look(page, tmp_path, "overview")
     page.goto(f"{site.cloud.url}/none")
     _look(page, tmp_path, "message")
 
@@ -269,3 +277,80 @@ def _look(page: Page, folder: Path, name: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         shapes = page.get_by_text("Online", exact=True).evaluate_all(SIZES)
         assert len(set(shapes)) <= 1  # a long name does not squeeze a switch
+
+
+def test_find_and_change_jobs_by_keyboard(
+    page: Page, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
+) -> None:
+    """Somebody finds failed jobs and deletes them together, with the keyboard alone."""
+    queue = _queue(site, "Dijon", "Dijon", "--type", "command", "--target", "false")
+    for name in ("one", "two"):
+        site.cups.lp(queue, "-t", f"Dijon {name}", pdfs[1])
+    page.set_viewport_size(WIDE)
+    _sign_in(page, site)
+    expect(_card(page, "Dijon two")).to_contain_text("Not delivered")
+    expect(_card(page, "Dijon one")).to_contain_text("Not delivered")
+    _tab_to(page, page.get_by_label("Title or person"))
+    page.keyboard.type("dijon")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("q=dijon"))
+    expect(page.locator(".job")).to_have_count(2)
+    for name in ("two", "one"):
+        _tab_to(page, page.get_by_role("checkbox", name=f"Dijon {name}"))
+        page.keyboard.press("Space")
+    _tab_to(page, page.get_by_role("button", name="Delete…"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Delete 2 jobs?")).to_be_visible()
+    page.screenshot(path=tmp_path / "confirm.png")
+    assert Axe().run(page).violations_count == 0
+    _tab_to(page, page.get_by_role("button", name="Delete", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 jobs changed.")).to_be_visible()
+    expect(page.locator(".job .mark", has_text="Deleted")).to_have_count(2)
+
+
+def _tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until an element has the focus."""
+    expect(wanted).to_be_visible()
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("each => each === document.activeElement"):
+            return
+    raise AssertionError("the keyboard does not reach the element")
+
+
+def test_a_frozen_server(page: Page, own_site: PrintSite) -> None:
+    """The page says that the server is silent, while the server takes requests but answers none."""
+    _sign_in(page, own_site)
+    os.kill(own_site.cloud.pid, signal.SIGSTOP)
+    try:
+        expect(page.get_by_role("alert")).to_contain_text("does not respond")
+    finally:
+        os.kill(own_site.cloud.pid, signal.SIGCONT)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_names_that_are_written_from_right_to_left(
+    browser: Browser, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
+) -> None:
+    """A right-to-left name leaves the words around it in their order, also at 320 px and 200 %."""
+    queue = _queue(site, "Haifa", "משרד חיפה (3)", "--name", "מדפסת!")
+    site.cups.wait_job(site.cups.lp(queue, "-t", "דוח 2026 (סופי)", pdfs[1]))
+    page = browser.new_page()
+    page.set_viewport_size(WIDE)
+    _sign_in(page, site)
+    line = _card(page, "דוח 2026 (סופי)").locator("p.faint")
+    expect(line).to_contain_text("kB")
+    places = [line.locator("bdi").nth(number).bounding_box() for number in (0, 1)]
+    time = line.locator("time").bounding_box()
+    assert places[0]
+    assert places[1]
+    assert time
+    assert places[0]["x"] < places[1]["x"] < time["x"]
+    for path in ("/", "/jobs", "/overview"):
+        page.goto(site.cloud.url.rstrip("/") + path)
+        for name, size in (("320", NARROW), ("200", HALF)):
+            page.set_viewport_size(size)
+            page.screenshot(path=tmp_path / f"{path.strip('/')}-{name}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+            assert Axe().run(page).violations_count == 0
