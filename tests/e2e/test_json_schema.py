@@ -10,17 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from cirrus_bridge.cirrusctl.main import COMMANDS
+from json_schema import SCHEMA, check
 from paths import REPO
 from print_site import PrintSite
-
-SCHEMA = json.loads((REPO / "installer" / "docs" / "cirrusctl.schema.json").read_text())
-_TIME = Draft202012Validator.FORMAT_CHECKER
-
-
-def check(document: Any, name: str) -> None:
-    """Fail unless a document is as the schema says for a command."""
-    schema = {"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]}
-    Draft202012Validator(schema, format_checker=_TIME).validate(document)
 
 
 def said(site: PrintSite, *words: str) -> Any:

@@ -1,7 +1,7 @@
 """Child processes without a shell, without input, and with a time limit.
 
-`run_program` kills a late program with its process group (setsid(2)). A program that ends in time
-may leave background processes behind.
+`run_program` and `output_of` kill a late program with its process group (setsid(2)). A program that
+ends in time may leave background processes behind.
 """
 
 from __future__ import annotations
@@ -60,3 +60,31 @@ def read_program(command: Sequence[str], *, limit_s: float) -> bytes:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise ProgramFailed(f"failed with exit status {done.returncode}: {said}")
     return done.stdout
+
+
+def output_of(command: Sequence[str], *, limit_s: float) -> tuple[int, str, str]:
+    """The exit status, standard output and standard error of a program, whatever the status.
+
+    Raises:
+        TimeoutError: the program took more than `limit_s`, and was ended.
+        ProgramFailed: the program cannot be started.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProgramFailed(f"cannot be started: {error.strerror}") from error
+    with process:
+        try:
+            out, complaint = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            # its children, too: they may have its output open
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise TimeoutError(f"took more than {limit_s:g} s and was ended") from None
+    return process.returncode, out.decode("utf-8", "replace"), complaint.decode("utf-8", "replace")

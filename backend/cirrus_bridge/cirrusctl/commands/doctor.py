@@ -10,8 +10,27 @@ from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
-from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Severity, by_severity, rows, summary
+from cirrus_bridge.cirrusctl.doctor.finding import (
+    COLUMNS,
+    Severity,
+    by_severity,
+    rows,
+    rows_of_host,
+    summary,
+)
 from cirrus_bridge.cirrusctl.doctor.wire.examination import examine_server
+from cirrus_bridge.cirrusctl.fleet.options import (
+    AT_ONCE,
+    LIMIT_S,
+    Hosts,
+    HostTimeout,
+    Inventory,
+    Parallel,
+    SshConfig,
+    Sudo,
+    fleet_of,
+)
+from cirrus_bridge.cirrusctl.fleet.report import report
 from cirrus_bridge.cirrusctl.mistakes import WrongAnswer
 from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output
@@ -34,6 +53,12 @@ def command(
             help="With --server: try submits as well, and print two test pages there.",
         ),
     ] = None,
+    host: Hosts = None,
+    inventory: Inventory = None,
+    ssh_config: SshConfig = None,
+    sudo: Sudo = False,
+    parallel: Parallel = AT_ONCE,
+    host_timeout: HostTimeout = LIMIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Find out why nothing prints, and what to do.
@@ -47,6 +72,14 @@ def command(
     temporary files that are never submitted, and deletes them after a while.
     """
     output = Output(as_json)
+    fleet = fleet_of(
+        host, inventory, ssh_config, sudo=sudo, parallel=parallel, host_timeout=host_timeout
+    )
+    if fleet is not None:
+        if server is not None or submit is not None:
+            raise WrongAnswer(tr("--server is for this machine alone, without --host."))
+        none = tr("The doctor finds nothing wrong.")
+        raise typer.Exit(report(fleet, ["doctor"], output, rows_of_host, COLUMNS, none))
     installation = Installation.here()
     if server is not None:
         findings = examine_server(installation, server, _target(submit), test_page)

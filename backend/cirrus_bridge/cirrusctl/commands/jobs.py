@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, NamedTuple
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from cirrus_bridge.base.errors import CupsAway
-from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.base.translation import joined, tr, verbatim
 from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.fleet.options import (
+    AT_ONCE,
+    LIMIT_S,
+    Hosts,
+    HostTimeout,
+    Inventory,
+    Parallel,
+    SshConfig,
+    Sudo,
+    fleet_of,
+)
+from cirrus_bridge.cirrusctl.fleet.report import report
 from cirrus_bridge.cirrusctl.jobs.own import find_own_jobs, sees_only_own_jobs
-from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView, find_earlier_jobs, find_jobs
+from cirrus_bridge.cirrusctl.jobs.view import (
+    STATES,
+    JobView,
+    find_earlier_jobs,
+    find_jobs,
+    job_rows,
+)
 from cirrus_bridge.cirrusctl.mistakes import WrongAnswer, with_guess
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, Snapshot, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
@@ -102,6 +121,12 @@ def command(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")
     ] = False,
+    host: Hosts = None,
+    inventory: Inventory = None,
+    ssh_config: SshConfig = None,
+    sudo: Sudo = False,
+    parallel: Parallel = AT_ONCE,
+    host_timeout: HostTimeout = LIMIT_S,
     as_json: AsJson = False,
 ) -> None:
     """List print jobs in CUPS and in the cloud.
@@ -111,6 +136,19 @@ def command(
     their own jobs, as far as CUPS knows them.
     """
     output = Output(as_json)
+    fleet = fleet_of(
+        host, inventory, ssh_config, sudo=sudo, parallel=parallel, host_timeout=host_timeout
+    )
+    if fleet is not None:
+        if watch or before is not None:
+            raise WrongAnswer(
+                tr("--watch and --before are for this machine alone, without --host.")
+            )
+        options = {"--queue": queue, "--user": user, "--location": location, "--ended": str(ended)}
+        words = [f"{name}={value}" for name, value in options.items() if value is not None]
+        words += [f"--state={each}" for each in state]
+        nothing = tr("No host has such print jobs for the cloud.")
+        raise typer.Exit(report(fleet, ["jobs", *words], output, _of_host, _COLUMNS, nothing))
     known_filters = (
         Filter(tr("queue"), [queue], lambda view: {view.queue}),
         Filter(tr("user"), [user], lambda view: {view.user}),
@@ -148,6 +186,15 @@ def command(
     output.rows(rows, _COLUMNS, none=none, document=document)
     for text in filter(None, (note, ONLY_OWN if is_user else "")):
         output.remark(text)
+
+
+def _of_host(document: Any) -> Iterator[dict[str, Any]]:
+    """The rows of another host; its states are words of ours."""
+    for job in document:
+        created = datetime.fromisoformat(job["created"]) if job["created"] else None
+        for row in job_rows({**job, "created": created}):
+            states = {key: verbatim(row[key]) for key in ("state", "cloud_state") if row.get(key)}
+            yield {**row, **states}
 
 
 def _check_queue(name: str, known: Sequence[JobView]) -> None:

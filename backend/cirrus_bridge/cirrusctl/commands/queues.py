@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import typer
+
 from cirrus_bridge.base.errors import BadQueueUri
-from cirrus_bridge.base.translation import tr
+from cirrus_bridge.base.translation import tr, verbatim
 from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.fleet.options import (
+    AT_ONCE,
+    LIMIT_S,
+    Hosts,
+    HostTimeout,
+    Inventory,
+    Parallel,
+    SshConfig,
+    Sudo,
+    fleet_of,
+)
+from cirrus_bridge.cirrusctl.fleet.report import report
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
@@ -26,14 +41,34 @@ _COLUMNS = (
 )
 
 
-def command(as_json: AsJson = False) -> None:
+def command(
+    host: Hosts = None,
+    inventory: Inventory = None,
+    ssh_config: SshConfig = None,
+    sudo: Sudo = False,
+    parallel: Parallel = AT_ONCE,
+    host_timeout: HostTimeout = LIMIT_S,
+    as_json: AsJson = False,
+) -> None:
     """List the queues that lead to the cloud.
 
     Shows each queue's message, and the entry of queues.toml that declares the queue.
     """
     output = Output(as_json)
+    fleet = fleet_of(
+        host, inventory, ssh_config, sudo=sudo, parallel=parallel, host_timeout=host_timeout
+    )
+    if fleet is not None:
+        none = tr("No host has a queue that leads to the cloud.")
+        raise typer.Exit(report(fleet, ["queues"], output, _of_host, _COLUMNS, none))
     rows = list(map(_row, cloud_queues(Installation.here())))
     output.rows(rows, _COLUMNS, none=tr("CUPS has no queue that leads to the cloud."))
+
+
+def _of_host(document: Any) -> Iterator[dict[str, Any]]:
+    """The rows of another host; its states are words of ours."""
+    for row in document:
+        yield {**row, "name": str(row["name"]), "state": verbatim(str(row["state"]))}
 
 
 def _row(queue: Queue) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partialmethod
 from typing import Any
@@ -109,6 +109,21 @@ def rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
             }
         )
     return made
+
+
+def rows_of_host(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows for the warnings and errors in another machine's JSON."""
+    fields = ("check", "about", "text", "fix", "code")
+    findings = [
+        Finding(
+            severity=Severity[each["severity"].upper()],
+            **{name: str(each[name]) for name in fields},
+        )
+        for each in document["findings"]
+    ]
+    wrong = by_severity(each for each in findings if each.severity > Severity.NOTE)
+    made = rows(wrong)
+    return [{**row, "severity": each.severity} for row, each in zip(made, wrong, strict=True)]
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -137,22 +137,7 @@ class JobView:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The rows of a table: one for each cloud job, or one without cloud jobs."""
-        about = self.document
-        found = [
-            {
-                "target": str(delivery.receipt.target),
-                "cloud_job": delivery.receipt.cloud_job_id,
-                "cloud_state": _state_word(document, delivery),
-                "says": delivery.status.message,
-            }
-            for document in self.documents
-            for delivery in document.deliveries
-        ] or [{"says": ""}]
-        progress = about["progress"] if self.state == "processing" else None
-        found[0] = about | {"progress": progress} | found[0]
-        there, here = found[-1]["says"], about["message"]
-        found[-1]["says"] = here if there in here else " ".join(filter(None, (there, here)))
-        return found
+        return job_rows(self.document)
 
     @property
     def moments(self) -> list[JobEvent]:
@@ -175,6 +160,25 @@ class JobView:
         known = [JobEvent(at, what) for at, what in found if at is not None]
         # CUPS has whole seconds; within a second, the end in CUPS is the last event
         return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
+
+
+def job_rows(job: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a table for a job in the form of JSON: one for each cloud job, or one without."""
+    found = [
+        {
+            "target": delivery["target"],
+            "cloud_job": delivery["cloud_job"],
+            "cloud_state": delivery["state"],
+            "says": delivery["message"],
+        }
+        for document in job["documents"]
+        for delivery in document["deliveries"]
+    ] or [{"says": ""}]
+    progress = job["progress"] if job["state"] == "processing" else None
+    found[0] = {**job, "progress": progress, **found[0]}
+    there, here = found[-1]["says"], job["message"]
+    found[-1]["says"] = here if there in here else " ".join(filter(None, (there, here)))
+    return found
 
 
 def find_jobs(installation: Installation, *, ended: int) -> tuple[list[JobView], bool]:

@@ -19,6 +19,7 @@ class ExitStatus(enum.IntEnum):
     CUPS = 5
     JOURNAL = 6
     UNKNOWN = 7
+    HOST = 8
 
 
 MEANINGS: Mapping[ExitStatus, str] = {
@@ -30,6 +31,7 @@ MEANINGS: Mapping[ExitStatus, str] = {
     ExitStatus.CUPS: "CUPS does not answer, or refuses",
     ExitStatus.JOURNAL: "the journal cannot be read",
     ExitStatus.UNKNOWN: "there is no job, queue, device, server or code of this name",
+    ExitStatus.HOST: "a host gave no answer (--host, --inventory)",
 }
 # the first match counts
 _BY_ERROR: Mapping[type[CirrusError], ExitStatus] = {
