@@ -8,6 +8,8 @@ from pathlib import Path
 from cirrus_cloudlet.changes import change_inventory
 from cirrus_cloudlet.delivery.queue import Queue
 from cirrus_cloudlet.delivery.worker import Worker
+from cirrus_cloudlet.identity.openid import OpenId
+from cirrus_cloudlet.identity.settings import read_providers
 from cirrus_cloudlet.inventory.file import Changes, InventoryFile
 from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER
 from cirrus_cloudlet.shares import Shares
@@ -46,6 +48,7 @@ class Cloud:
         self.store = open_store(folder)
         self.keys = Keys(self.store)
         self.accounts = Accounts(self.store)
+        self.providers = {name: OpenId(each) for name, each in read_providers(folder).items()}
         self.audit = Audit(self.store)
         self.quotas = Quotas(lambda: self.inventory.current().limits, self._make_room)
         self.uploads = Uploads(self.store, folder, self.quotas)

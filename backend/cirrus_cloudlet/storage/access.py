@@ -114,7 +114,7 @@ class Accounts:
                     name=name, provider=account.provider,
                 )  # fmt: skip
             db.execute("UPDATE account SET password = ? WHERE name = ?", (hashed, name))
-            _end_access(db, name)
+            end_access(db, name)
             record(db, by, "account password", name, account.company)
 
     def set_role(self, name: str, role: AccountRole, by: Actor) -> None:
@@ -147,7 +147,7 @@ class Accounts:
             account = find_account(db, name, by)
             _check_not_last(db, account, by)
             db.execute("UPDATE account SET disabled = 1 WHERE name = ?", (name,))
-            _end_access(db, name)
+            end_access(db, name)
             record(db, by, "account disable", name, account.company)
 
     def enable(self, name: str, by: Actor) -> None:
@@ -250,7 +250,7 @@ def begin_session(db: sqlite3.Connection, which: str, *values: object) -> str | 
     return token if begun.rowcount else None
 
 
-def _end_access(db: sqlite3.Connection, name: str) -> None:
+def end_access(db: sqlite3.Connection, name: str) -> None:
     """End the sessions and the links of an account."""
     db.execute("DELETE FROM session WHERE account = ?", (name,))
     db.execute("DELETE FROM sign_in_link WHERE account = ?", (name,))

@@ -20,6 +20,7 @@ _ACTIONS = {
     "key role": marked("Role of an API key changed"),
     "key revoke": marked("API key revoked"),
     "account add": marked("Account added"),
+    "account change": marked("Account changed"),
     "account role": marked("Role of an account changed"),
     "account password": marked("New password for an account"),
     "account link": marked("Sign-in link made for an account"),

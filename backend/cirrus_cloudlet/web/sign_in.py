@@ -62,7 +62,7 @@ class SignIn:
 
     async def visitor(self, call: Call) -> Visitor | None:
         """Find the signed-in person of a request; None without a session or its company."""
-        token = call.cookie(_cookie(call))
+        token = call.cookie(cookie_name(call))
         account = await run_in_threadpool(self._cloud.accounts.find_by_session, token)
         known = self._cloud.inventory.current().companies
         return Visitor(account, token) if account and account.company in known else None
@@ -75,9 +75,9 @@ class SignIn:
         """
         if call.is_read:
             fields = await call.fields(frozenset({"next"}))
-            return render("sign_in", problem="", name="", next=_own_path(fields.get("next", "")))
+            return self._page(200, path=own_path(fields.get("next", "")))
         fields = await read_form(call, frozenset({"name", "password", "link", "next"}))
-        path = _own_path(fields.get("next", ""))
+        path = own_path(fields.get("next", ""))
         if "link" in fields:
             result = await run_in_threadpool(self._sign_in_by_link, fields["link"])
         else:
@@ -87,20 +87,21 @@ class SignIn:
         if isinstance(result, Response):
             return result
         response = RedirectResponse(path or "/", 303)
-        response.set_cookie(
-            _cookie(call),
-            result,
-            secure=call.is_secure(),
-            httponly=True,
-            samesite="strict",
-        )
+        set_session(call, response, result)
         return response
 
     async def sign_out(self, call: Call, visitor: Visitor) -> Response:
         await run_in_threadpool(self._cloud.accounts.end_session, visitor.token)
         response = RedirectResponse("/sign-in", 303)
-        response.delete_cookie(_cookie(call), secure=call.is_secure())
+        response.delete_cookie(cookie_name(call), secure=call.is_secure())
         return response
+
+    def _page(self, status: int, problem: str = "", name: str = "", path: str = "") -> Response:
+        known = self._cloud.inventory.current().companies
+        providers = [
+            client.provider for company, client in self._cloud.providers.items() if company in known
+        ]
+        return render("sign_in", status, problem=problem, name=name, next=path, providers=providers)
 
     def _sign_in_by_link(self, secret: str) -> str | Response:
         """Return the token of a new session, or the page of the refusal."""
@@ -108,7 +109,7 @@ class SignIn:
         if token:
             return token
         problem = tr("This link has been used, or is too old. Sign in with your password.")
-        return render("sign_in", 403, problem=problem, name="", next="")
+        return self._page(403, problem)
 
     def _sign_in(self, name: str, password: str, address: str, path: str) -> str | Response:
         """Return the token of a new session, or the page of the refusal."""
@@ -118,7 +119,7 @@ class SignIn:
             problem = tr(
                 "Too many wrong passwords. Try again in {minutes} min.", minutes=-(-wait_s // 60)
             )
-            response = render("sign_in", 429, problem=problem, name=name, next=path)
+            response = self._page(429, problem, name, path)
             response.headers["Retry-After"] = str(wait_s)
             return response
         accounts = self._cloud.accounts
@@ -130,16 +131,22 @@ class SignIn:
         # the name is not logged: a person may have typed a password there
         log.warning("a sign-in from %s was refused", address)
         problem = tr("Wrong name or password.")
-        return render("sign_in", 403, problem=problem, name=name, next=path)
+        return self._page(403, problem, name, path)
+
+
+def set_session(call: Call, response: Response, token: str) -> None:
+    """Give the browser the token of a session."""
+    secure = call.is_secure()
+    response.set_cookie(cookie_name(call), token, secure=secure, httponly=True, samesite="strict")
 
 
 def sign_in_path(call: Call) -> str:
     """The path of the sign-in page, which then leads back to a requested page."""
-    path = _own_path(call.scope["raw_path"].decode("ascii", "replace"))
+    path = own_path(call.scope["raw_path"].decode("ascii", "replace"))
     return f"/sign-in?next={quote(path)}" if call.is_read and path else "/sign-in"
 
 
-def _own_path(path: str) -> str:
+def own_path(path: str) -> str:
     """A path of a page of this server; empty for the first page, and for all other addresses."""
     return path if _OWN_PATH.fullmatch(path) else ""
 
@@ -190,7 +197,7 @@ def check_token(visitor: Visitor, sent: str) -> None:
         raise RequestFault(403, tr("This form is from an earlier session. Load the page again."))
 
 
-def _cookie(call: Call) -> str:
+def cookie_name(call: Call) -> str:
     # browsers send a cookie to all ports of a host, which may have several servers
     return f"{'__Host-' if call.is_secure() else ''}cirrus-{call.scope['server'][1]}"
 

@@ -31,6 +31,7 @@ from cirrus_cloudlet.web import (
     print_page,
     release,
 )
+from cirrus_cloudlet.web.provider_sign_in import ProviderSignIn
 from cirrus_cloudlet.web.rendering import render
 from cirrus_cloudlet.web.routes import Route, Routes, Visit, no_page
 from cirrus_cloudlet.web.sign_in import SignIn, read_form, sign_in_path
@@ -61,6 +62,7 @@ class Site:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._sign_in = SignIn(cloud)
+        self._provider_sign_in = ProviderSignIn(cloud)
         self._routes = Routes(
             (
                 *job_list.ROUTES,
@@ -101,6 +103,8 @@ class Site:
             return Response(_STATIC[call.path[0]], media_type=_TYPES[call.path[0]])
         if call.path == ("sign-in",):
             return await self._sign_in.answer(call)
+        if call.path[0] == "sign-in":
+            return await self._provider_sign_in.answer(call)
         route, ids = self._routes.find(call)
         visitor = await self._sign_in.visitor(call)
         if visitor is None:

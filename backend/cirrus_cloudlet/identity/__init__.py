@@ -1,0 +1,1 @@
+"""Companies' identity providers: their settings, and OpenID Connect."""
