@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,27 @@ def test_a_silent_host(own_site: PrintSite, fleet: SshDaemon) -> None:
         with contextlib.suppress(OSError):  # it has ended
             found += [path] if left in path.read_bytes() else []
     assert found == []
+
+
+def test_an_inventory_in_yaml(
+    own_site: PrintSite, fleet: SshDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ansible itself reads such an inventory; a wrong one is a mistake of the user."""
+    inventory = fleet.folder / "inventory.yml"
+    inventory.write_text(
+        "print_servers:\n  hosts:\n    first:\n      ansible_host: paris\n    bare:\n"
+        "  vars:\n    ansible_user: root\n"
+    )
+    ssh = ("--inventory", str(inventory), "--ssh-config", str(fleet.config))
+    monkeypatch.setenv("PATH", f"{BACKEND.parent}:{os.environ['PATH']}")
+    answers = documents(own_site, "queues", *ssh, status=8)
+    assert [answer["host"] for answer in answers] == ["first", "bare"]
+    assert answers[0]["output"] == [] and "no cirrusctl" in answers[1]["error"]
+    inventory.write_text("print_servers: [")
+    assert own_site.cirrusctl("queues", *ssh).returncode == 2
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    done = own_site.cirrusctl("queues", *ssh)
+    assert done.returncode == 2 and "Install Ansible, or write a list" in done.stderr
 
 
 def test_one_after_the_other(own_site: PrintSite, fleet: SshDaemon) -> None:

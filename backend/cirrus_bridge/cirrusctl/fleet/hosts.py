@@ -1,23 +1,28 @@
 """The hosts of a fleet, from the command line and from an inventory file.
 
-An inventory has a host on each line, or is in Ansible's INI format. Its variables `ansible_host`,
-`ansible_port`, `ansible_user` and `ansible_become` count, others do not.
+An inventory has a host on each line, or is in a format of Ansible: INI, which is read here, or
+YAML, which Ansible's own program reads. Its variables `ansible_host`, `ansible_port`,
+`ansible_user` and `ansible_become` count, others do not.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cirrus_bridge.base.subprocesses import ProgramFailed, output_of
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.mistakes import WrongAnswer
 
 MOST_HOSTS = 10_000
 _COMMENT = re.compile(r"(?:^|\s)[#;].*")
 _RANGE = re.compile(r"\[(\w+):(\w+)(?::(\d+))?\]")
+_YAML = (".yml", ".yaml", ".json")
+_ANSIBLE_S = 120.0
 _TRUE = ("true", "yes", "1", "on")
 # ssh takes a word with a hyphen at its beginning for an option
 _NAME = re.compile(r"(?![-@])[\w.@:-]{1,300}", re.ASCII)
@@ -51,7 +56,7 @@ def hosts(listed: str | None, inventory: Path | None) -> list[Host]:
     """
     found = [Host(name) for name in re.split(r"[,\s]+", listed or "") if name]
     if inventory is not None:
-        found += _in_file(inventory)
+        found += _in_yaml(inventory) if inventory.suffix in _YAML else _in_file(inventory)
     by_name = {host.name: host for host in reversed(found)}
     if not by_name:
         raise WrongAnswer(tr("There is no host."), tr("Name hosts with --host or --inventory."))
@@ -89,6 +94,32 @@ def _in_file(path: Path) -> list[Host]:
         _host(name, [variables, *_of_groups(name, members, of_group)])
         for name, variables in of_host.items()
     ]
+
+
+def _in_yaml(path: Path) -> list[Host]:
+    try:
+        status, out, complaint = output_of(
+            ["ansible-inventory", "--inventory", str(path), "--list"], limit_s=_ANSIBLE_S
+        )
+        document = json.loads(out) if status == 0 else None
+    except (ProgramFailed, TimeoutError, ValueError) as error:
+        document, complaint = None, str(error)
+    if not isinstance(document, dict):
+        said = complaint.strip().splitlines()
+        text = tr(
+            "Cannot read the inventory {path} with ansible-inventory ({reason}).",
+            path=path,
+            reason=said[-1] if said else tr("no reason given"),
+        )
+        raise WrongAnswer(text, tr("Install Ansible, or write a list with a host on each line."))
+    variables = document.get("_meta", {}).get("hostvars", {})
+    names = {
+        name: None
+        for group in document.values()
+        for name in (group.get("hosts", ()) if isinstance(group, dict) else ())
+    }
+    texts = ({key: str(value) for key, value in variables.get(name, {}).items()} for name in names)
+    return [_host(name, [text]) for name, text in zip(names, texts, strict=True)]
 
 
 def _words(line: str) -> list[str]:
