@@ -10,6 +10,11 @@ from visitor import Visitor
 
 SECRET = "salaries 2027"
 PATHS = ("", "/document", "/thumbnail", "/pages/1")
+LISTS = (
+    *("/", "/?q=salaries", "/jobs", "/jobs?q=salaries", "/jobs?q={job}", "/jobs?person=anna"),
+    *("/jobs?place=Office:Folder", "/jobs?status=waiting", "/jobs.csv", "/jobs.csv?q=salaries"),
+    *("/overview", "/release", "/release/Office/Folder"),
+)
 
 
 def _visitor(server: CloudletServer, name: str, *arguments: str, company: str = "ACME") -> Visitor:
@@ -38,9 +43,13 @@ def test_another_account_finds_no_held_job(own: CloudletServer) -> None:
 
     def look() -> None:
         for other in others:
-            for path in ("/", "/release", "/release/Office/Folder"):
-                assert SECRET not in other.get(path).text
-                assert job not in other.get(path).text
+            for path in LISTS:
+                text = other.get(path.format(job=job)).text
+                assert SECRET not in text
+                assert f"/jobs/{job}" not in text and f"\n{job}" not in text
+            for verb in ("delete", "retry"):
+                fields = ("--data-urlencode", f"job={job}", "--data-urlencode", f"verb={verb}")
+                assert other.post("/jobs/selected", *fields).status == 404
             for path in PATHS:
                 assert other.get(f"/jobs/{job}{path}").status == 404
             for verb in ("release", "delete", "retry", "save"):
@@ -50,6 +59,7 @@ def test_another_account_finds_no_held_job(own: CloudletServer) -> None:
     look()
     assert own.jobs()[0]["state"] == 0
     assert SECRET in owner.get("/").text
+    assert SECRET in owner.get("/jobs?q=salaries").text
     assert owner.post(f"/jobs/{job}/release").status == 303
     own.wait_for_job(job, 2)
     look()

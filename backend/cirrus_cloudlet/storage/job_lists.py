@@ -101,7 +101,7 @@ class JobLists:
             self._store.execute(
                 f"SELECT count(*) FROM (SELECT 1 {which} AND company = ?1"  # noqa: S608 - constants
                 " AND (?2 IS NULL OR location = ?2)"
-                " AND (held_for IS NULL OR held_for = ?3 OR ?4) LIMIT ?5)",
+                " AND (held_for IS NULL OR (held_for = ?3 AND ?3 != '') OR ?4) LIMIT ?5)",
                 *viewer,
                 MAX_COUNT + 1,
             )[0][0]

@@ -8,7 +8,6 @@ location.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import SettingsError
@@ -123,8 +122,3 @@ class Releases:
         message = f"Not released within {age_s / 3600:g} hours."
         while self._store.execute(_EXPIRE, message, now, now - age_s, _BATCH):
             pass
-
-
-def visible(viewer: Viewer, jobs: Sequence[Job]) -> list[Job]:
-    """Leave out the jobs that a person may not see."""
-    return [job for job in jobs if viewer.sees(job)]
