@@ -51,7 +51,7 @@ def test_a_link_ends(shared: CloudletServer, change: str) -> None:
 @pytest.mark.attacker("network")
 def test_another_site_signs_nobody_in(shared: CloudletServer) -> None:
     """Send a visitor's browser a link of one's own account from another site: no session begins."""
-    secret = _link(shared, "lured")
+    secret = _link(shared, "linked from elsewhere")
     assert _use(shared, secret, "-H", "Origin: http://evil.example").status == 403
     assert _use(shared, secret).status == 303
 
