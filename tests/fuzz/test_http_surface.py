@@ -80,7 +80,9 @@ def surface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surface]:
     server.start(tmp_path_factory.mktemp("surface") / "data")
     try:
         visitor = Visitor(server.url)
-        visitor.sign_in("anna", server.cli("account", "add", "anna", "--company", "ACME"))
+        visitor.sign_in(
+            "anna", server.cli("account", "add", "anna", "--company", "ACME", "--role", "admin")
+        )
         curl = Curl(server.url, server.key)
         values = {
             "KEY": server.key,
@@ -104,6 +106,9 @@ _PATHS = st.sampled_from(
     b"""/ /sign-in /page.css /jobs/<JOB> /jobs/<JOB>/document /jobs/<JOB>/thumbnail
     /jobs/<JOB>/pages/1 /jobs/<JOB>/save /jobs/<JOB>/retry /locations/Office/online
     /print /print/Office/Folder /release /release/Office/Folder /jobs/<JOB>/release /release-codes
+    /accounts /accounts/anna/user /keys /keys/key/print /devices /devices/new /devices/new-at/Office
+    /devices/at/Office /devices/at/Office/Folder /devices/enable/Office /changes
+    /sign-in/with/ACME /sign-in/done/ACME
     /api/version /api/tempfile /api/putfile /api/putsegment /api/submitfile
     /api/get/job/ACME/Office/Folder/<JOB> /api/get/device/ACME/Office/Folder
     /api/get/location/ACME/Office /api/put/device/ACME/Office/Folder
@@ -116,7 +121,8 @@ _ODD = st.sampled_from(
 )
 _NAMES = st.sampled_from(
     b"file index targets title props cmp compid Name IsInactive Notes Formats DefaultProps name"
-    b" password token next copies released".split()
+    b" password token next copies released id type role location target formats props hold before"
+    b" code state iss error".split()
 )
 _VALUES = st.sampled_from(
     b"<FILE> <TOKEN> <JOB> Office:Folder Office:Folder;Office:Folder ACME anna pdf;any copies=2"
