@@ -126,6 +126,12 @@ def _extracted(package: Path) -> list[Any]:
 def _unmarked(domain: str) -> Iterator[tuple[str, str]]:
     """The texts outside calls of KEYWORDS: those of the error classes, of cirrusctl's commands, and
     of the drivers. Package builds need neither this function nor its imports."""
+    if domain == CUPS:
+        from cirrus_bridge.cirrusctl.output.codes import coded
+
+        # a text of nothing but a field has no words
+        for text in dict.fromkeys(cls.person for cls in coded() if " " in cls.person):
+            yield "base/errors.py", text
     if domain == CIRRUSCTL:
         from cirrus_bridge.cirrusctl.main import program
         from cirrus_bridge.cirrusctl.output.codes import coded, texts_of

@@ -172,7 +172,7 @@ def test_a_user_who_is_trusted(settings: dict[str, Any]) -> None:
 def test_the_cloud_is_down(own_site: PrintSite) -> None:
     """Listen on the cloud's port while the cloud is down: the bridge sends nothing, and jobs wait.
 
-    The job, `cirrusctl` and the doctor say who listens. The job is printed when the cloud is back.
+    The log, `cirrusctl` and the doctor say who listens. The job is printed when the cloud is back.
     """
     site = own_site
     site.cloud.stop()
@@ -181,7 +181,8 @@ def test_the_cloud_is_down(own_site: PrintSite) -> None:
         attacker.accept()
         job = site.cups.lp(queue, data=b"secret document")
         assert attacker.got() == NOTHING
-        eventually(lambda: "user nobody" in str(site.cups.printer(queue)["printer-state-message"]))
+        eventually(lambda: "(CB-415)" in str(site.cups.printer(queue)["printer-state-message"]))
+        assert "A program of user nobody answers" in site.cups.error_log()
         for command in ("servers", "doctor"):
             done = site.cirrusctl(command)
             said = done.stdout + done.stderr

@@ -87,7 +87,7 @@ def test_cupsd_dies_before_its_backend_has_begun(own_site: PrintSite, tmp_path: 
         timeout=60,
     )  # waits for the programs that share its output
     assert (
-        done.stderr.startswith(b"ERROR: The cupsd that started") and done.stderr.count(b"\n") == 1
+        done.stderr.startswith(b"DEBUG: the cupsd that started") and done.stderr.count(b"\n") == 2
     )
     assert own_site.journal("SELECT 1 FROM document") == []
     assert own_site.cloud.jobs() == []
@@ -152,7 +152,8 @@ def test_an_internal_error(own_site: PrintSite) -> None:
         db.execute("UPDATE document SET state = 'odd'")
     done = _run(own_site, *job, data=b"x")
     assert done.returncode == 3
-    assert b"ERROR: Internal error in Cirrus Bridge. The job is held" in done.stderr
+    assert b"ERROR: Printing failed because of an internal error. Tell your" in done.stderr
+    assert b"WARNING: Internal error in Cirrus Bridge. The job is held" in done.stderr
     assert b"DEBUG: ValueError: 'odd' is not a valid State" in done.stderr
 
 

@@ -261,12 +261,12 @@ def test_a_job_number_that_cups_gives_again(own_site: PrintSite, pdfs: dict[int,
 
 
 def test_a_device_that_fails_says_so_once(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """The device's message appears once, although CUPS's job message contains it, too."""
+    """The device's message appears once, and CUPS's job message does not repeat it."""
     device = site.device("--type", "command", "--target", "false")
     queue = site.queue(f"Paris:{device}", options="?waittimeout=1")
     site.cups.wait_job(site.cups.lp(queue, pdfs[1]), "held")
     with site.statusd():
-        eventually(lambda: "exit status 1" in ask(site, "jobs", "--queue", queue)[0]["message"])
+        eventually(lambda: "(CB-704)" in ask(site, "jobs", "--queue", queue)[0]["message"])
     assert site.cirrusctl("jobs", "--queue", queue).stdout.count("exit status 1") == 1
 
 

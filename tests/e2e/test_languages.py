@@ -46,15 +46,15 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
     assert _says(site, german).startswith(
         "Warten auf die Zustellung am Standort Paris. Der Auftrag"
     )
-    assert "lief cirrus-statusd nicht" in _says(site, german)
+    assert "verfolgt niemand den Auftrag" in _says(site, german)
     assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud already has")
     with site.start_statusd(environ={"LANG": "fr_FR.UTF-8"}) as poller:
-        eventually(lambda: "lief cirrus" not in _says(site, german))
+        eventually(lambda: "verfolgt niemand" not in _says(site, german))
         assert _says(site, german) == (
             "Warten auf die Zustellung am Standort Paris. "
             "Der Auftrag ist schon in der Cloud; ein Abbruch hier hält ihn nicht mehr auf."
         )
-        eventually(lambda: "was not running" not in _says(site, english))
+        eventually(lambda: "Nobody has followed" not in _says(site, english))
         assert _says(site, english).startswith(
             "Waiting for delivery at Paris. The cloud already has"
         )

@@ -47,7 +47,8 @@ def test_a_format_that_the_device_does_not_take(site: PrintSite, tmp_path: Path)
     assert "takes txt, and this document is bin. CUPS sent the file unchanged" in said
     assert "driver" not in said
     said = site.cups.wait_job(site.cups.lp(other, WELCOME), "held")["job-printer-state-message"]
-    assert "takes txt, and this document is pdf. Give the queue the device's driver" in said
+    assert "takes txt, and this document is pdf. Tell your administrator. (CB-401)" in said
+    assert "Give the queue the device" in site.cups.error_log()
 
 
 @pytest.mark.parametrize("pages", [1, 3])

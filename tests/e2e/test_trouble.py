@@ -22,7 +22,7 @@ ANNOUNCEMENT = (b"idempotency-supported", b"Idempotency-Key")
 
 
 def test_wrong_key(own_site: PrintSite) -> None:
-    """The job waits for the administrator, and the message names the server that refused the key.
+    """The job waits for the administrator, and the log names the server that refused the key.
 
     With a good key the job goes on. The key is in no message, log, URI, environment or process
     list.
@@ -35,7 +35,7 @@ def test_wrong_key(own_site: PrintSite) -> None:
     job = site.cups.wait_job(job_id, "held")
     # CUPS must not ask users for a password that they do not have
     assert job["job-state-reasons"] == "job-hold-until-specified"
-    assert f"{site.server} refused the API key" in job["job-printer-state-message"]
+    assert f"{site.server} refused the API key" in site.cups.error_log()
     assert "(CB-402)" in job["job-printer-state-message"]
     assert wrong not in site.cups.error_log() + repr(job) + repr(site.cups.printer(queue))
     site.configure()
@@ -94,7 +94,9 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
         reasons = site.cups.printer(queue)["printer-state-reasons"]
         message = site.cups.job(job_id).get("job-printer-state-message", "")
         return (
-            "connecting-to-device" in reasons and "(connection refused). Next attempt at" in message
+            "connecting-to-device" in reasons
+            and "cannot be reached. (CB-411) Next attempt at" in message
+            and "(connection refused)" in site.cups.error_log()
         )
 
     eventually(says_so)
@@ -109,7 +111,8 @@ def test_contimeout(site: PrintSite) -> None:
     """After contimeout the job is held with a reason, and the queue is free."""
     queue = site.queue_to_nobody("?contimeout=1")
     job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
-    assert "Gave up after 1 seconds (contimeout)" in job["job-printer-state-message"]
+    assert "(CB-431)" in job["job-printer-state-message"]
+    assert "Gave up after 1 seconds (contimeout)" in site.cups.error_log()
     assert site.cups.printer(queue)["printer-state"] == 3
 
 
@@ -515,7 +518,7 @@ def test_status_query_never_submits_again(own_site: PrintSite) -> None:
         queue = site.queue(driver=False, server=server.name, options="?waittimeout=2")
         job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
     assert "Waiting for delivery at Paris" in job["job-printer-state-message"]
-    assert "cirrus-statusd was not running" in job["job-printer-state-message"]
+    assert "Nobody has followed the job since" in job["job-printer-state-message"]
     assert [r.method for r in server.requests].count("PUT") == 1
 
 
@@ -531,13 +534,15 @@ def test_status_query_never_submits_again(own_site: PrintSite) -> None:
 def test_wrong_configuration(
     own_site: PrintSite, break_it: Callable[[PrintSite], object], says: str
 ) -> None:
-    """The queue stops with one clear message and keeps its jobs; once fixed, it prints them."""
+    """The queue stops and keeps its jobs; once fixed, it prints them. The log says what to fix."""
     site = own_site
     break_it(site)
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x")
     eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
-    assert says in site.cups.printer(queue)["printer-state-message"]
+    said = site.cups.printer(queue)["printer-state-message"]
+    assert said.startswith("This printer is not set up correctly. Tell your administrator. (CB-20")
+    assert says in site.cups.error_log()
     assert site.cups.job(job_id)["job-state"] == 3
     (site.config / "servers.d/site.toml").unlink(missing_ok=True)
     site.configure()
@@ -546,11 +551,12 @@ def test_wrong_configuration(
 
 
 def test_wrong_uri(site: PrintSite) -> None:
-    """A queue with a wrong URI stops and explains the error."""
+    """A queue with a wrong URI stops, and the log explains the error."""
     queue = site.queue("Paris")
     site.cups.lp(queue, data=b"x")
     eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
-    assert "LOCATION:DEVICE" in site.cups.printer(queue)["printer-state-message"]
+    assert "(CB-201)" in site.cups.printer(queue)["printer-state-message"]
+    assert "LOCATION:DEVICE" in site.cups.error_log()
 
 
 def test_class_tries_its_other_member(own_site: PrintSite) -> None:

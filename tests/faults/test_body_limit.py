@@ -86,9 +86,10 @@ def test_single_request_that_is_too_large(own_site: PrintSite, document: Path) -
 
 
 def test_no_request_is_small_enough(own_site: PrintSite, document: Path) -> None:
-    """The job is held and names the next step."""
+    """The job is held, and the log names the next step."""
     script = Limited(30_000)
     with ScriptedServer(script) as server:
         state, message = _print(own_site, server, document)
     assert state != COMPLETED and script.documents == []
-    assert "segment_bytes" in message and "(CB-406)" in message and "lpadmin" not in message
+    assert "Print it in parts" in message and "(CB-406)" in message
+    assert "lower segment_bytes in bridge.toml" in own_site.cups.error_log()

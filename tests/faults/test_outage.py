@@ -55,11 +55,12 @@ def test_a_night_without_the_server(brief: PrintSite) -> None:
             site.cups.wait_job(job_id, "held")
             assert _says(site, job_id, "(CB-434)")()
         said = site.cups.job(jobs[0])["job-printer-state-message"]
-        assert "connection refused" in said and "continues by itself" in said
+        assert "(CB-411)" in said and "continues by itself" in said
+        assert "connection refused" in site.cups.error_log()
         eventually(lambda: "cirrus-delivery-unasked-warning" in _reasons(site, queue))
         assert "connecting-to-device" not in _reasons(site, queue)
         eventually(lambda: "4 jobs are held until" in _message(site, queue))
-        eventually(lambda: "connection refused" in _message(site, queue))
+        eventually(lambda: "(CB-411)" in _message(site, queue))
         time.sleep(MAX_JOB_TIME_S + 5)  # CUPS would have canceled the first job by now
         site.cloud.come_back()
         for job_id in jobs:

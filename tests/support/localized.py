@@ -1,4 +1,4 @@
-"""The options of a PPD in one language, as libcups gives them to print dialogs."""
+"""The texts of a PPD in one language, as libcups gives them to print dialogs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,27 @@ print(json.dumps({
 """
 
 
+_EXPLAIN = """
+import cups, json, sys
+ppd = cups.PPD(sys.argv[1])
+print(json.dumps([ppd.localizeIPPReason(reason, "text") for reason in sys.argv[2:]]))
+"""
+
+
 def localized_options(ppd: Path, language: str) -> dict[str, dict[str, str]]:
     """The text of each choice by option and choice; the option's own text has the key ""."""
-    words = dict.fromkeys(("LANG", "LC_ALL"), f"{language}.UTF-8")
-    command: list[str | Path] = [sys.executable, "-c", _SHOW, ppd]
-    done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, check=True)
-    shown: dict[str, dict[str, str]] = json.loads(done.stdout)
+    shown: dict[str, dict[str, str]] = json.loads(_run(language, _SHOW, ppd))
     return shown
+
+
+def localized_reasons(ppd: Path, language: str, *reasons: str) -> list[str | None]:
+    """The texts of printer-state-reasons; None for a reason without a text."""
+    texts: list[str | None] = json.loads(_run(language, _EXPLAIN, ppd, *reasons))
+    return texts
+
+
+def _run(language: str, program: str, *arguments: str | Path) -> bytes:
+    words = dict.fromkeys(("LANG", "LC_ALL"), f"{language}.UTF-8")
+    command: list[str | Path] = [sys.executable, "-c", program, *arguments]
+    environ = {**os.environ, **words}
+    return subprocess.run(command, env=environ, capture_output=True, check=True).stdout

@@ -14,6 +14,7 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
     CirrusError,
     Disposition,
+    InternalError,
     JobUnidentified,
     JournalBusy,
     UsageError,
@@ -65,13 +66,15 @@ def run(
 
         for line in traceback.format_exc().splitlines():
             report.debug(line)
-        then = (
-            tr("The job is held; the error log has the details. Release the job to try again.")
-            if len(call.argv) > 1
-            else tr("Its devices are not listed.")
+        if len(call.argv) == 1:
+            text = tr("Internal error in Cirrus Bridge. Its devices are not listed. (CB-900)")
+            report.fault(text)
+            return Ended(EXIT_CODES[Disposition.HOLD], is_faulty=True)
+        fault = InternalError(
+            tr("Internal error in Cirrus Bridge."),
+            tr("The job is held; the error log has the details. Release the job to try again."),
         )
-        report.fault(tr("Internal error in Cirrus Bridge. {then} (CB-900)", then=then))
-        return Ended(EXIT_CODES[Disposition.HOLD], is_faulty=True)
+        return Ended(report.error(fault), is_faulty=True)
 
 
 def _run(

@@ -32,6 +32,9 @@ from cirrus_bridge.cups.job import Cupsd, SpooledDocument, job_id_of, read_job
 from cirrus_bridge.cups.jobs import CupsJobs
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
+from cirrus_bridge.delivery.tracking import is_settled, tracked_deliveries
+from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.journal.lifecycle import ACCEPTED
 from cirrus_bridge.journal.run_notes import make_state_folder
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.version import __version__
@@ -102,6 +105,7 @@ def print_job(
             count_pages = functools.partial(_count_pages, cups, job, report)
             asked = (others_wait, count_pages)
             run = BackendRun(job, queue, configuration, api_of, journal, clock, report, *asked)
+            run.outcome_waits = functools.partial(_outcome_waits, cups, journal, job, report)
             try:
                 code = run.print(data)
             except CirrusError as error:
@@ -188,3 +192,23 @@ def _others_wait(cups: CupsJobs, job: PrintJob, report: CupsReport) -> bool:
     except (CupsAway, CupsRefused) as error:
         report.debug(f"{error} {error.detail}")
         return False
+
+
+def _outcome_waits(cups: CupsJobs, journal: Journal, job: PrintJob, report: CupsReport) -> bool:
+    """Whether a job waits for the job's queue or class only to end: its documents' outcome is in
+    the journal."""
+    try:
+        waiting = cups.pending(job.queue, job.class_name)
+    except (CupsAway, CupsRefused) as error:
+        report.debug(f"{error} {error.detail}")
+        return False
+    return any(_has_outcome(journal.entries(job_uuid, job_id)) for job_id, job_uuid in waiting)
+
+
+def _has_outcome(entries: Sequence[Document]) -> bool:
+    """Whether the documents of a job's newest print were accepted, and all deliveries are over."""
+    newest = max((entry.key.print_run for entry in entries), default=0)
+    documents = [entry for entry in entries if entry.key.print_run == newest]
+    targets = tracked_deliveries(documents)
+    are_accepted = all(entry.state in ACCEPTED for entry in documents)
+    return bool(targets) and are_accepted and is_settled(targets, "delivered")

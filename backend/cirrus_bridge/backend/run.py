@@ -36,7 +36,7 @@ from cirrus_bridge.delivery.tracking import (
     TrackedDelivery,
     check_delivered,
     is_settled,
-    told,
+    told_to_person,
     tracked_deliveries,
 )
 from cirrus_bridge.journal.documents import Document
@@ -59,7 +59,8 @@ OK = EXIT_CODES[Disposition.DONE]
 class BackendRun:
     """One run, for one document of `job`, which goes to `queue` or was sent there before. `api_of`
     returns the API for a queue's server; `others_wait` says whether other jobs wait for the queue;
-    `count_pages` returns the number of the job's pages that CUPS has counted so far, or 0."""
+    `count_pages` returns the number of the job's pages that CUPS has counted so far, or 0;
+    `outcome_waits` says whether a job waits for the queue only to end."""
 
     job: PrintJob
     queue: QueueUri
@@ -70,6 +71,7 @@ class BackendRun:
     report: CupsReport
     others_wait: Callable[[], bool]
     count_pages: Callable[[], int]
+    outcome_waits: Callable[[], bool] = lambda: False
 
     def print(self, data: SpooledDocument) -> int:
         """Send the document unless the cloud has it, and follow it; return the exit code.
@@ -99,8 +101,8 @@ class BackendRun:
                 return self._stop(sent_as, error)
         except CirrusError as error:
             if not self.job.is_last(key.number):
-                told = filter(None, (error.consequence, ONE_OF_SEVERAL))
-                error.consequence = joined(" ", told)
+                consequences = filter(None, (error.consequence, ONE_OF_SEVERAL))
+                error.consequence = joined(" ", consequences)
             raise
 
     def _stop(self, key: DocumentKey, error: Interrupted) -> int:
@@ -241,6 +243,7 @@ class BackendRun:
             expected_bytes=data.size_bytes,
             warns=self._may_be_printed(key),
             secret_props=secret_props(self.job),
+            gives_way=self.outcome_waits,
         )
         try:
             if known and known.open_runs >= MOST_OPEN_RUNS:
@@ -283,15 +286,15 @@ class BackendRun:
         targets = tracked_deliveries(documents)
         if not is_settled(targets, "delivered"):
             self.journal.take_back(_keys(targets), now_s=self.clock.wall_s())
-            Follower(
-                self.queue, self.api_of, self.journal, self.clock, self.report, self.others_wait
-            ).follow(targets)
+            asked = (self.queue, self.api_of, self.journal, self.clock, self.report)
+            follower = Follower(*asked, self.others_wait)
+            follower.follow(targets, is_brief=self._all_wait_offline(targets))
         mismatched = any(target.status.state is DeliveryState.MISMATCHED for target in targets)
         if mismatched or is_settled(targets, "delivered"):
             return self._conclude(targets, all(document.closed_at_s for document in documents))
         if is_settled(targets, self.queue.settings.wait):
             self._hand_over(targets, "complete")
-            self.report.info(tr("{states}.", states=told(targets)))
+            self.report.info(tr("{states}.", states=told_to_person(targets)))
             return OK
         return self._leave_to_poller(targets)
 
@@ -303,9 +306,11 @@ class BackendRun:
             check_delivered(targets)
         except (DeliveryEnded, DeliveryUnknown) as error:
             if told_before:  # a retrying error policy would never end
-                raise DeliveryEnded(error.message, error.hint) from error
+                ended = DeliveryEnded(error.message, error.hint)
+                ended.told_to_person = error.told_to_person
+                raise ended from error
             raise
-        self.report.info(tr("{states}.", states=told(targets)))
+        self.report.info(tr("{states}.", states=told_to_person(targets)))
         return OK
 
     def _leave_to_poller(self, targets: Sequence[TrackedDelivery]) -> int:
@@ -327,15 +332,30 @@ class BackendRun:
             text = tr(
                 "Accepted by {server}, delivery not yet confirmed. {states}.",
                 server=self.queue.server,
-                states=told(targets),
+                states=told_to_person(targets),
             )
         if not self.journal.poller_is_alive():
+            self.report.debug("cirrus-statusd is not running; start cirrus-statusd")
             # a time, because the message stays for as long as the job waits
-            time = format(now, "%H:%M")
-            advice = tr("cirrus-statusd was not running at {time}. Start it.", time=time)
+            advice = tr(
+                "Nobody has followed the job since {time}; tell your administrator.",
+                time=format(now, "%H:%M"),
+            )
             text = joined(" ", (text, advice))
         self.report.lasting(text)
         return EXIT_CODES[Disposition.HOLD] if handover == "hold" else OK
+
+    def _all_wait_offline(self, targets: Sequence[TrackedDelivery]) -> bool:
+        """Whether the document only waits for locations that count as offline, and a poller will
+        notice when they are back. The queue need not wait with the document then."""
+        offline = self._offline(targets)
+        waiting = [target for target in targets if not target.status.state.is_final]
+        return self.journal.poller_is_alive() and all(
+            target.status.state is DeliveryState.SUBMITTED
+            and not target.status.waits_for_release
+            and target.receipt.target.location in offline
+            for target in waiting
+        )
 
     def _offline(self, targets: Sequence[TrackedDelivery]) -> Mapping[str, float]:
         """The locations that count as offline (OFFLINE_AFTER_S), each with its time."""

@@ -26,7 +26,10 @@ PAUSE_S = 5  # the cause may pass; CUPS also needs another second to tell two pa
 LOOK_S = 1
 PIPE_BYTES = 64 * 1024
 RETRIES = RETRY, RETRY_CURRENT = 6, 7  # CUPS_BACKEND_…, backend(7)
-_LOST = b"ERROR: The cupsd that started this process is gone. The next cupsd runs the job again.\n"
+_LOST = (
+    b"DEBUG: the cupsd that started this process is gone; the next cupsd runs the job again\n"
+    b"ERROR: Printing was interrupted. The job starts again by itself.\n"
+)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 

@@ -47,6 +47,7 @@
     ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
     ├── DeliveryUnknown         CB-702  the server no longer has a record of the job
     ├── StatusMismatch          CB-703  the server's job is not the document that was sent
+    ├── DeliveryFailing         CB-704  the location has the job and reports an error
     ├── CupsAway                CB-711  the local cupsd does not answer
     ├── CupsRefused             CB-712  the local cupsd refuses a request
     │   ├── CupsGone            CB-713  cupsd has no such job or queue
@@ -98,13 +99,18 @@ class Kind(enum.Enum):
 class CirrusError(Exception):
     """The root of the tree. `str(error)` is English, for logs. No text contains a key.
 
-    For people, `message` says what happened, and `hint` what to do (`translation.tr`). `detail` is
-    a line for the log only. A caller may add `consequence`, one more sentence for people.
+    An error has two readers. The administrator reads `text`: what happened (`message`) and what to
+    do (`hint`), and `detail` in the log. The person who printed reads `for_person` on the job: what
+    happened and whom to tell, without paths, commands and names of services. This is `person` of
+    the class, which may quote `{message}`; without it, `text` is for both readers. A caller may
+    replace it (`told_to_person`), and add `consequence`, one more sentence for both, and
+    `afterwards`, one more step for the administrator. All these texts are made by `translation.tr`.
     """
 
     code: ClassVar[str] = ""
     kind: ClassVar[Kind] = Kind.JOB
     disposition: ClassVar[Disposition] = Disposition.HOLD
+    person: ClassVar[str] = ""
     title: ClassVar[str] = ""
     advice: ClassVar[str] = ""
     meaning: ClassVar[str] = ""
@@ -121,15 +127,29 @@ class CirrusError(Exception):
         self.hint = changed(hint, one_line)
         self.detail = one_line(detail)
         self.consequence = ""
+        self.afterwards = ""
+        self.told_to_person = ""
         super().__init__(self.text)
 
     @property
     def text(self) -> str:
-        """The message and the hint."""
+        """The message and the hint, for the administrator."""
         return joined(" ", (self.message, self.hint)) if self.hint else self.message
+
+    @property
+    def for_person(self) -> str:
+        """The text for the person who printed, without the consequence and the code."""
+        if self.told_to_person or not self.person:
+            return self.told_to_person or self.text
+        return tr(self.person, message=self.message)
+
+
+NOT_SET_UP = "This printer is not set up correctly. Tell your administrator."
+BUSY = "The print system of this computer is busy. The job is held and continues by itself."
 
 
 class UsageError(CirrusError, code="CB-101", kind=Kind.CONFIGURATION, disposition=Disposition.FAIL):
+    person = NOT_SET_UP
     title = "called with wrong arguments"
     advice = "run `cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]`"
     meaning = """Only a run by hand ends with this error. CUPS itself always gives the right
@@ -138,6 +158,8 @@ class UsageError(CirrusError, code="CB-101", kind=Kind.CONFIGURATION, dispositio
 
 class QueueError(CirrusError, kind=Kind.CONFIGURATION, disposition=Disposition.STOP_QUEUE):
     """A fault of the queue's configuration. Each job would fail, so jobs stay pending."""
+
+    person = NOT_SET_UP
 
 
 class BadQueueUri(QueueError, code="CB-201"):
@@ -210,6 +232,7 @@ class Refused(Definitive, code="CB-401"):
     """A refusal; `of_format` if the device does not take the document's format."""
 
     of_format = False
+    person = "{message} Tell your administrator."
     title = "the server refused the request; the message quotes the server"
     advice = """fix what the message reports (for an unknown location or device: `lpadmin -v`), then
     release the job"""
@@ -218,6 +241,7 @@ class Refused(Definitive, code="CB-401"):
 
 
 class KeyRefused(Definitive, code="CB-402", kind=Kind.CONFIGURATION):
+    person = "The print server did not accept this printer's key. Tell your administrator."
     title = "the server refused the key"
     advice = "put a valid key into servers.d"
     meaning = """The server answered 401. The key may have been revoked or mistyped. `cirrusctl
@@ -225,6 +249,7 @@ class KeyRefused(Definitive, code="CB-402", kind=Kind.CONFIGURATION):
 
 
 class NotPermitted(Definitive, code="CB-404", kind=Kind.CONFIGURATION):
+    person = "The print server does not let this printer print there. Tell your administrator."
     title = "the key is valid, but does not permit this request"
     advice = """ask the server's administrator to grant the right, or correct the queue's company
     and target (`lpadmin -v`)"""
@@ -236,6 +261,7 @@ class ServerMisconfigured(Definitive, code="CB-405", kind=Kind.CONFIGURATION):
     """A fault of the connection to the server; `distrust` is the reason if TLS failed."""
 
     distrust: Distrust | None = None
+    person = "The connection to the print server is not set up correctly. Tell your administrator."
     title = "the connection to the server is misconfigured (port, certificate, proxy or address)"
     advice = "follow the advice in the message"
     meaning = """The port may not speak TLS, or the certificate may be for another name or from an
@@ -245,6 +271,10 @@ class ServerMisconfigured(Definitive, code="CB-405", kind=Kind.CONFIGURATION):
 
 
 class TooLarge(Definitive, code="CB-406"):
+    person = (
+        "The document is too large for the print server. Print it in parts, or tell your "
+        "administrator."
+    )
     title = "the server, or a proxy in front of it, does not accept requests of this size"
     advice = """have the size limit raised, or lower `segment_bytes` in bridge.toml; then release
     the job"""
@@ -263,6 +293,7 @@ class Retryable(ApiError, kind=Kind.PASSING, disposition=Disposition.WAIT):
 
 
 class UnexpectedAnswer(Retryable, code="CB-403"):
+    person = "The print server sent an unexpected response."
     title = "something other than the API answered"
     advice = "if the error persists, check what is in front of the server"
     meaning = """A proxy, a login page or another web server answers at the server's address.
@@ -270,24 +301,28 @@ class UnexpectedAnswer(Retryable, code="CB-403"):
 
 
 class Unreachable(Retryable, code="CB-411"):
+    person = "The print server cannot be reached."
     title = "the server, or the proxy to the server, cannot be reached"
     advice = "check the address, the port and the proxy"
     meaning = "`cirrusctl doctor` checks name, address, port and TLS in turn."
 
 
 class NotTrusted(Retryable, code="CB-412"):
+    person = "The print server's certificate is not valid right now."
     title = "the server's certificate has expired or is not yet valid"
     advice = "have the certificate renewed; check this machine's clock"
     meaning = "If this machine's clock is wrong, set the clock."
 
 
 class ServerFault(Retryable, code="CB-413"):
+    person = "{message}"
     title = "the server cannot answer now"
     meaning = """The server answered 429 or 5xx. If the message says that a quota or disk is full,
     the server's administrator has to make room."""
 
 
 class ShortSegment(Retryable, code="CB-414"):
+    person = "The print server did not receive the document correctly."
     title = "the server stored a different number of bytes"
     meaning = """If this happens repeatedly, something between this machine and the server changes
     the data."""
@@ -297,6 +332,7 @@ class WrongUser(Retryable, code="CB-415"):
     """A connection that `user` has accepted: a name, a number, or empty if unknown."""
 
     user = ""
+    person = "Another program answers in place of the print server."
     title = "a program of another user answers at the server's port on this machine"
     advice = """start the server again, or name its user as `local_user` in servers.d"""
     meaning = """Without TLS, the key and documents go only to a server on this machine that runs as
@@ -331,6 +367,9 @@ class RepeatedId(SubmitUnanswered, code="CB-422"):
 
 
 class ServerAway(CirrusError, code="CB-431", kind=Kind.PASSING):
+    person = (
+        "The print server did not work for too long, so the job is held. Tell your administrator."
+    )
     title = "`contimeout` is over"
     advice = "when the server is back, release the job"
     meaning = "The server could not be used for `contimeout` seconds."
@@ -343,6 +382,7 @@ class WaitsForServer(CirrusError, code="CB-434", kind=Kind.PASSING, disposition=
 
 
 class TryOtherMember(CirrusError, code="CB-432", kind=Kind.PASSING, disposition=Disposition.FAIL):
+    person = "{message}"
     title = "the server is away, and the job's class has other members"
     meaning = "The server has accepted nothing of the job, so another member can print it."
 
@@ -354,6 +394,7 @@ class SubmitDropped(CirrusError, code="CB-433", disposition=Disposition.CANCEL):
 
 
 class JournalError(CirrusError, code="CB-501", kind=Kind.CONFIGURATION):
+    person = "This computer cannot print right now. Tell your administrator."
     title = "the journal cannot be written, so nothing is sent"
     advice = "check the disk, then release the job"
     meaning = """Without the journal, a job could be printed twice. The message names the path and
@@ -361,12 +402,17 @@ class JournalError(CirrusError, code="CB-501", kind=Kind.CONFIGURATION):
 
 
 class JournalBusy(JournalError, code="CB-502", kind=Kind.PASSING, disposition=Disposition.WAIT):
+    person = BUSY
     title = "the journal is in use"
     advice = ""  # of the base, which is about disks
     meaning = "No action is needed. cirrus-statusd notices when the journal is free."
 
 
 class JobForgotten(CirrusError, code="CB-505"):
+    person = (
+        "It is not known whether this job was printed already. Look at the printer; then cancel "
+        "this job, or release it to print (again)."
+    )
     title = "the job is older than the journal, which was deleted, replaced or restored"
     advice = "look at the printer; then cancel the job, or release it to print (again)"
     meaning = """The old journal may have known that the job was sent. Only a person can decide
@@ -374,6 +420,7 @@ class JobForgotten(CirrusError, code="CB-505"):
 
 
 class JobUnidentified(CirrusError, code="CB-511", kind=Kind.PASSING, disposition=Disposition.WAIT):
+    person = BUSY
     title = "CUPS does not identify the job, so nothing is sent"
     advice = "check that cupsd answers (`lpstat -r`)"
     meaning = """Without its identity, the job could be printed twice. cirrus-statusd notices when
@@ -383,6 +430,7 @@ class JobUnidentified(CirrusError, code="CB-511", kind=Kind.PASSING, disposition
 class JournalReplaced(
     JournalError, code="CB-503", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN
 ):
+    person = "Printing was interrupted. The job starts again by itself."
     title = "the journal was deleted or replaced while it was in use"
     advice = "look at the printer before you release older jobs that are missing from the journal"
     meaning = """Cirrus Bridge uses the new journal, which may not know which older jobs were
@@ -416,16 +464,19 @@ class Interrupted(CirrusError, code="CB-601", kind=Kind.PASSING, disposition=Dis
 
 
 class TimeIsOver(Interrupted, code="CB-604"):
+    person = "The job takes a long time, and continues at once."
     title = "the time that CUPS allows for the job is nearly over (MaxJobTime, job-cancel-after)"
     meaning = "No action is needed. The next run continues where this run stopped."
 
 
 class StartOver(CirrusError, code="CB-602", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN):
+    person = "The document is sent again from the beginning."
     title = "an earlier run's upload cannot be continued"
     meaning = "No action is needed. Servers delete uploads that are not submitted for a while."
 
 
 class ProgramRemoved(CirrusError, code="CB-606"):
+    person = "{message} Cancel this job, or move it to another printer."
     title = "Cirrus Bridge was removed from this machine before the job was printed"
     advice = "move the job to another printer and release it, or cancel it"
     meaning = """The message says whether the job was sent. Without Cirrus Bridge, its queue prints
@@ -433,6 +484,10 @@ class ProgramRemoved(CirrusError, code="CB-606"):
 
 
 class UploadNeverEnds(CirrusError, code="CB-605"):
+    person = (
+        "The document cannot be sent in the time that is allowed for a job. Tell your "
+        "administrator."
+    )
     title = "the upload of the document starts over in each run, so it never ends"
     advice = """raise MaxJobTime in cupsd.conf, or the queue's job-cancel-after-default, then
     release the job"""
@@ -441,6 +496,7 @@ class UploadNeverEnds(CirrusError, code="CB-605"):
 
 
 class KeepsBreaking(CirrusError, code="CB-603"):
+    person = "Printing was interrupted repeatedly, so the job is held. Tell your administrator."
     title = "the backend was killed or crashed five times in a row while it worked on this document"
     advice = """find the cause (not enough memory?), then release the job; it resumes where it
     stopped"""
@@ -468,13 +524,23 @@ class StatusMismatch(CirrusError, code="CB-703"):
     the server's administrator what became of the job's id."""
 
 
+class DeliveryFailing(CirrusError, code="CB-704"):
+    title = "the location has the job, but reports an error"
+    advice = """fix the cause at the location, then have the job delivered again, on the cloud's web
+    page or with `cirrus-cloudlet job retry`"""
+    meaning = """`cirrusctl job N` quotes the location. Nothing reaches the device until somebody at
+    the cloud decides. If the job is not needed, delete it there."""
+
+
 class CupsAway(CirrusError, code="CB-711", kind=Kind.PASSING, disposition=Disposition.RETRY_LATER):
+    person = "The print system of this computer does not answer. Tell your administrator."
     title = "the local CUPS does not answer"
     advice = "check that cupsd is running"
     meaning = "The poller continues as soon as CUPS answers again."
 
 
 class CupsRefused(CirrusError, code="CB-712", kind=Kind.CONFIGURATION):
+    person = "The print system of this computer refused a request. Tell your administrator."
     title = "the local CUPS refuses a request"
     advice = """the user must be root, or in a group that SystemGroup in cups-files.conf names
     (Debian: `lpadmin`, Fedora: `sys`)"""
@@ -496,6 +562,7 @@ class CupsNotPossible(CupsRefused, code="CB-714", kind=Kind.JOB):
 
 
 class InternalError(CirrusError, code="CB-900"):
+    person = "Printing failed because of an internal error. Tell your administrator."
     title = "internal error in Cirrus Bridge"
     advice = "report the error, with the error log"
     meaning = "The error log has a traceback. Other jobs of the queue are not affected."

@@ -258,7 +258,12 @@ class JobStatus:
     def is_failing(self) -> bool:
         """Whether the location reports an error that it may still fix: a `Message` ("status or
         error message") that begins with `Error:`, like the API's other errors."""
-        return not self.state.is_final and self.message.casefold().startswith("error:")
+        return not self.state.is_final and self.has_error
+
+    @property
+    def has_error(self) -> bool:
+        """Whether the `Message` is an error."""
+        return self.message.casefold().startswith("error:")
 
     @property
     def waits_for_release(self) -> bool:

@@ -81,6 +81,11 @@ def translated(text: str, language: str = "") -> str:
     return text.say(_catalog(tuple(_languages(language)))) if isinstance(text, Words) else text
 
 
+def english(text: str) -> str:
+    """A text in English, for logs, which `translated` leaves as it is."""
+    return "".join(text)
+
+
 def _words(say: Callable[[Catalog], str]) -> Words:
     words = Words(say(_english))
     words.say = say

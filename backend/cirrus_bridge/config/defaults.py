@@ -22,3 +22,7 @@ IDENTITY = {
     "account": "job-account-id",
     "accounting-user": "job-accounting-user-id",
 }
+# printer-state-reasons of queues; CUPS's clients know the first one, and the drivers have texts for
+# both (cupsIPPReason)
+OFFLINE_REASON = "offline-warning"
+UNASKED_REASON = "cirrus-delivery-unasked-warning"

@@ -124,7 +124,7 @@ class KeyFiles:
                     path=path,
                 ),
             )
-            refusal.consequence = FOR_THE_QUEUE
+            refusal.afterwards = FOR_THE_QUEUE
             raise refusal
 
 

@@ -18,7 +18,7 @@ from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.spelling import did_you_mean
 from cirrus_bridge.base.translation import joined, tr
 
-FOR_THE_QUEUE = tr("Then cupsenable the queue.")  # for a job's message; discovery has no queue
+FOR_THE_QUEUE = tr("Then cupsenable the queue.")  # for the log of a job; discovery has no queue
 _NOT_UTF8 = tr("it is not UTF-8")
 _KINDS: Mapping[type, str] = {
     str: tr("a text in quotes"),
@@ -172,7 +172,7 @@ def bad(path: Path, reason: str, hint: str = "", *, guess: str = "") -> BadConfi
         tr("Configuration {path}: {reason}.", path=path, reason=reason),
         joined(" ", filter(None, (guess, hint or tr("Correct the file.")))),
     )
-    error.consequence = FOR_THE_QUEUE
+    error.afterwards = FOR_THE_QUEUE
     return error
 
 

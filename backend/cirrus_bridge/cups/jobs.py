@@ -95,11 +95,17 @@ class CupsJobs:
 
     def has_pending(self, queue: str, class_name: str = "") -> bool:
         """Whether jobs wait for a queue or class."""
-        places = [printer_uri(queue)]
-        if class_name:
-            places.append(uri("printer-uri", f"/classes/{quote(class_name, safe='')}"))
-        # RFC 8011 and PWG 5100.11, 7.10
+        places = _places(queue, class_name)
         return any(self._list(place, "pending", ["job-id"], 1) for place in places)
+
+    def pending(self, queue: str, class_name: str = "") -> list[tuple[int, str]]:
+        """The numbers and UUIDs of the jobs that wait for a queue or class."""
+        found = [
+            (attributes.number("job-id") or 0, attributes.text("job-uuid"))
+            for place in _places(queue, class_name)
+            for attributes in self._list(place, "pending", ["job-id", "job-uuid"], None)
+        ]
+        return list(dict.fromkeys(found))
 
     def job(self, job_id: int) -> CupsJob:
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", _WANTED_OF_ONE)
@@ -201,6 +207,14 @@ class CupsJobs:
 
     def _alter(self, operation: Operation, job_id: int, *changes: Attribute) -> None:
         self._server.request(operation, "/jobs/", _job_uri(job_id), changes=changes)
+
+
+def _places(queue: str, class_name: str) -> list[Attribute]:
+    """A queue and its class, if any, for Get-Jobs (RFC 8011, and PWG 5100.11, 7.10)."""
+    places = [printer_uri(queue)]
+    if class_name:
+        places.append(uri("printer-uri", f"/classes/{quote(class_name, safe='')}"))
+    return places
 
 
 def operator_message(message: str) -> str:

@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote
 from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import translated
+from cirrus_bridge.config.defaults import OFFLINE_REASON
+from cirrus_bridge.config.queue_uri import SCHEME
 from cirrus_bridge.cups.client import only, printer_uri
 from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Tag
 from cirrus_bridge.cups.jobs import CupsJobs
@@ -85,6 +87,11 @@ class Queue:
     mark: Mark | None = None
     is_class: bool = False
     cancel_after_s: int | None = None
+
+    def is_ours(self, reason: str) -> bool:
+        """Whether the poller may remove one of the queue's reasons."""
+        is_bridge = self.device_uri.startswith(f"{SCHEME}:")
+        return reason.startswith(REASON_PREFIX) or (is_bridge and reason == OFFLINE_REASON)
 
 
 class QueuePapers(NamedTuple):
@@ -203,7 +210,7 @@ class CupsQueues(CupsJobs):
         enabled it. The message changes only at an idle queue, when no backend sets messages.
 
         Args:
-            reasons: keywords that begin with REASON_PREFIX.
+            reasons: keywords that begin with REASON_PREFIX, or OFFLINE_REASON.
             message: for people, without MESSAGE_PREFIX; empty to remove our message.
 
         Returns whether anything was written.
@@ -211,7 +218,7 @@ class CupsQueues(CupsJobs):
         now = self.queue(queue)
         if now.state == STOPPED:
             return False
-        others = [reason for reason in now.reasons if not reason.startswith(REASON_PREFIX)]
+        others = [reason for reason in now.reasons if not now.is_ours(reason)]
         merged = [*others, *sorted(reasons)]
         changes = []
         if {*now.reasons} != {*merged}:

@@ -1,8 +1,8 @@
 """Writer of the backend's status lines on standard error, and its exit codes (backend(7)).
 
-A message takes one line, in the language of the job (CUPS passes it as LANG). Debug messages are in
-English, for the log. CUPS keeps the first ERROR line on the job, so a run writes only one. A failed
-write never fails the job.
+A message takes one line, in the language of the job (CUPS passes it as LANG), and is for the person
+who printed. Messages for the administrator are in English, for the log. CUPS keeps the first ERROR
+line on the job, so a run writes only one. A failed write never fails the job.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import BinaryIO
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, Disposition
 from cirrus_bridge.base.text import fitting
-from cirrus_bridge.base.translation import joined, translated
+from cirrus_bridge.base.translation import english, joined, translated
 
 # backend(7), cups/backend.h
 EXIT_CODES: Mapping[Disposition, int] = {
@@ -42,8 +42,8 @@ class CupsReport:
         self._progress = -1
 
     def debug(self, text: str) -> None:
-        """Write to the log at debug level."""
-        self._line("DEBUG", text)
+        """Write to the log at debug level, in English."""
+        self._line("DEBUG", english(text))
 
     def info(self, text: str) -> None:
         """Tell people: shown on the job while it runs."""
@@ -81,19 +81,32 @@ class CupsReport:
             self._line("STATE", "-connecting-to-device")
 
     def error(self, error: CirrusError) -> int:
-        """Report an error and return its exit code."""
+        """Report an error and return its exit code.
+
+        CUPS shows the ERROR line on the job, and logs the WARNING line, too, whatever the queue's
+        LogLevel is (`warn` by default). The last of all lines is the message of the queue, where
+        everyone would read for ever what became of one person's job.
+        """
         self.server_back()  # the poller tells at the queue that jobs wait
         if error.detail:
             self.debug(error.detail)
-        texts = (error.text, error.consequence, f"({error.code})")
-        self._line("ERROR", joined(" ", filter(None, texts)))
+        for_person = _joined(error.for_person, error.consequence, f"({error.code})")
+        told = _joined(error.text, error.afterwards, error.consequence, f"({error.code})")
+        self._line("ERROR", for_person)
+        self._line("WARNING", english(told))
+        is_of_queue = error.disposition is Disposition.STOP_QUEUE
+        self._line("INFO", for_person if is_of_queue else "")
         return EXIT_CODES[error.disposition]
 
     def _line(self, kind: str, text: str) -> None:
-        said = fitting(text if kind == "DEBUG" else translated(text), LINE_BYTES)
+        said = fitting(translated(text), LINE_BYTES)
         with contextlib.suppress(OSError, ValueError):  # the reader is gone
             self._stream.write(f"{kind}: {said}\n".encode())
             self._stream.flush()
+
+
+def _joined(*texts: str) -> str:
+    return joined(" ", filter(None, texts))
 
 
 def wait_until_read(pipe: int, clock: Clock) -> None:

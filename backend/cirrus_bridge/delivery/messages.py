@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cirrus_bridge.base.model import DeliveryState
-from cirrus_bridge.base.translation import joined, tr, trn
+from cirrus_bridge.base.translation import Words, joined, tr, translated, trn
+from cirrus_bridge.config.defaults import OFFLINE_REASON, UNASKED_REASON
 from cirrus_bridge.delivery.counts import DeliveryCounts
-from cirrus_bridge.delivery.tracking import TrackedDelivery, describe, quoting
+from cirrus_bridge.delivery.tracking import TrackedDelivery, describe_to_person, quoting
 
 OFFLINE_AFTER_S = 60.0
 CANCELING = tr("The cloud already has the job; canceling it here does not stop it.")
 
-WAITING_REASON = "cirrus-delivery-waiting-report"
-FAILED_REASON = "cirrus-delivery-failed-warning"
-UNASKED_REASON = "cirrus-delivery-unasked-warning"
-
+_ANY = "\0"
 Offline = Mapping[str, float]  # location id → offline since, in seconds since the epoch
 
 
@@ -37,8 +35,10 @@ def held_message(targets: Sequence[TrackedDelivery], offline: Offline, now: date
     """The message of a job that CUPS holds until the document is delivered."""
     parts = []
     for target in targets:
-        text = describe(target.receipt, target.status)
-        if target.status.state is DeliveryState.SUBMITTED and not target.status.waits_for_release:
+        text = describe_to_person(target.receipt, target.status)
+        status = target.status
+        waits = status.state is DeliveryState.SUBMITTED
+        if waits and not (status.is_failing or status.waits_for_release):
             place = _place(target.receipt.target.location, offline, now)
             where = tr("Waiting for delivery at {place}", place=place)
             text = quoting(where, target.status.message)
@@ -50,65 +50,59 @@ def held_message(targets: Sequence[TrackedDelivery], offline: Offline, now: date
 def queue_news(
     counts: DeliveryCounts,
     offline: Offline,
-    failures: Sequence[str],
-    notices: Sequence[str],
+    notice: str,
     trouble: str,
     now: datetime,
-    *,
-    is_away: bool = False,
 ) -> QueueNews:
-    """The reasons and message of a queue whose documents a poller follows.
+    """The reasons and message of a queue. Everyone reads them, so they are about the queue alone:
+    what became of a person's job is on the job.
 
     Args:
-        counts: the deliveries of these documents.
-        failures: texts about undelivered documents, newest first.
-        notices: other texts that the queue shows for a while.
+        counts: the deliveries of the queue's documents that a poller follows.
+        notice: a text about jobs that are held until a server works again, or empty.
         trouble: the reason why the cloud cannot be asked, or empty.
-        is_away: whether jobs are held until a server works again (a notice says so).
     """
     waiting = list(counts.of_locations(DeliveryState.SUBMITTED))
     parts: list[str] = []
-    for location, jobs, said in waiting:
+    for location, jobs in waiting:
         text = trn(
             "{count} job waiting at {place}",
             "{count} jobs waiting at {place}",
             jobs,
             place=_place(location, offline, now),
         )
-        parts.append(quoting(text, said))
-    for location, jobs, said in counts.of_locations(DeliveryState.SUBMITTED, unreleased=True):
+        parts.append(text)
+    for location, jobs in counts.of_locations(DeliveryState.SUBMITTED, unreleased=True):
         text = trn(
             "{count} job waiting for release at {place}",
             "{count} jobs waiting for release at {place}",
             jobs,
             place=location,
         )
-        parts.append(quoting(text, said))
-    for location, jobs, said in counts.of_locations(DeliveryState.RECEIVED):
+        parts.append(text)
+    for location, jobs in counts.of_locations(DeliveryState.RECEIVED):
         text = trn(
             "{count} job received at {place}",
             "{count} jobs received at {place}",
             jobs,
             place=location,
         )
-        parts.append(quoting(text, said))
-    is_offline = any(location in offline for location, *_ in waiting)
-    reasons = {WAITING_REASON} if is_offline else set()
-    if failures or counts.is_failing:
-        reasons.add(FAILED_REASON)
-    if is_away or (trouble and parts):
+        parts.append(text)
+    is_offline = any(location in offline for location, _ in waiting)
+    reasons = {OFFLINE_REASON} if is_offline else set()
+    if notice or (trouble and parts):
         reasons.add(UNASKED_REASON)
     if trouble and parts:
         parts.append(tr("the status cannot be checked right now: {trouble}", trouble=trouble))
-    parts += notices
-    if failures:
-        first, more = failures[0], len(failures) - 1
-        if more:
-            first = trn(
-                "{failure} (and {count} more)", "{failure} (and {count} more)", more, failure=first
-            )
-        parts.insert(0, first)
+    if notice:
+        parts.append(notice)
     return QueueNews(frozenset(reasons), joined("; ", parts))
+
+
+def is_told_offline(message: str, location: str, language: str) -> bool:
+    """Whether a job's message in a language says that a location is offline, since any time."""
+    said = translated(_offline_since(location, _ANY), language)
+    return said.partition(_ANY)[0] in message
 
 
 def _place(location: str, offline: Offline, now: datetime) -> str:
@@ -116,4 +110,8 @@ def _place(location: str, offline: Offline, now: datetime) -> str:
         return location
     since = datetime.fromtimestamp(offline[location], now.tzinfo)
     form = "%H:%M" if since.date() == now.date() else "%Y-%m-%d %H:%M"
-    return tr("{location} (offline since {time})", location=location, time=since.strftime(form))
+    return _offline_since(location, since.strftime(form))
+
+
+def _offline_since(location: str, time: str) -> Words:
+    return tr("{location} (offline since {time})", location=location, time=time)

@@ -12,7 +12,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from cirrus_bridge.base.errors import DeliveryEnded, DeliveryUnknown, StatusMismatch
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    DeliveryEnded,
+    DeliveryFailing,
+    DeliveryUnknown,
+    StatusMismatch,
+)
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt
 from cirrus_bridge.base.translation import Words, joined, marked, tr
 from cirrus_bridge.journal.documents import Document
@@ -40,6 +46,12 @@ WORDS = {
     DeliveryState.TRASHED: marked("Moved to the trash by the recipient at {location}"),
 }
 UNRELEASED = marked("Waiting for release at {location}:{device}")
+_UNDELIVERED = {
+    "mismatched": marked("{states}."),
+    "unknown": marked("{states}. The document may have been printed."),
+    "partial": marked("Not delivered everywhere. {states}."),
+    "not delivered": marked("Not delivered. {states}."),
+}
 # TRASHED is missing here, because the recipient has decided that
 NOT_DELIVERED = frozenset({DeliveryState.DELETED, DeliveryState.UNKNOWN})
 
@@ -52,6 +64,21 @@ def describe(receipt: Receipt, status: JobStatus) -> Words:
     else:
         state = tr(WORDS[status.state], location=where.location, device=where.device)
     return quoting(state, status.remark)
+
+
+def describe_to_person(receipt: Receipt, status: JobStatus) -> Words:
+    """The text for the person who printed. An error of the location is for the administrator, who
+    finds the error in the log, in `cirrusctl job` and at the cloud."""
+    where = receipt.target
+    if status.is_failing:
+        return tr(
+            "{location} could not print the job yet; if this stays so, tell your administrator "
+            "({code})",
+            location=where.location,
+            code=DeliveryFailing.code,
+        )
+    told = dataclasses.replace(status, message="") if status.has_error else status
+    return describe(receipt, told)
 
 
 def quoting(what: Words, said: str) -> Words:
@@ -168,8 +195,13 @@ def is_settled(targets: Sequence[TrackedDelivery], wait: str) -> bool:
 
 
 def told(targets: Sequence[TrackedDelivery]) -> Words:
-    """The states of all targets as text."""
+    """The states of all targets, for the administrator."""
     return joined("; ", (describe(target.receipt, target.status) for target in targets))
+
+
+def told_to_person(targets: Sequence[TrackedDelivery]) -> Words:
+    """The states of all targets, for the person who printed."""
+    return joined("; ", (describe_to_person(each.receipt, each.status) for each in targets))
 
 
 def check_delivered(targets: Sequence[TrackedDelivery]) -> None:
@@ -182,22 +214,27 @@ def check_delivered(targets: Sequence[TrackedDelivery]) -> None:
     """
     states = {target.status.state for target in targets}
     if DeliveryState.MISMATCHED in states:
-        raise StatusMismatch(
-            tr("{states}.", states=told(targets)),
-            tr(
-                "Look at the printer (pages may be missing or belong to someone else). Cancel this "
-                "job, print the missing pages again, and tell your administrator."
-            ),
+        hint = tr(
+            "Look at the printer (pages may be missing or belong to someone else). Cancel this "
+            "job, print the missing pages again, and tell your administrator."
         )
+        raise _undelivered(StatusMismatch, targets, "mismatched", hint)
     if DeliveryState.UNKNOWN in states:
-        raise DeliveryUnknown(
-            tr("{states}. The document may have been printed.", states=told(targets)),
-            tr("Look at the printer. Print the document again if it was not printed."),
-        )
+        hint = tr("Look at the printer. Print the document again if it was not printed.")
+        raise _undelivered(DeliveryUnknown, targets, "unknown", hint)
     if any(state.is_final and not state.reached_recipient for state in states):
-        if any(state.reached_recipient for state in states):
-            raise DeliveryEnded(tr("Not delivered everywhere. {states}.", states=told(targets)))
-        raise DeliveryEnded(tr("Not delivered. {states}.", states=told(targets)))
+        is_partial = any(state.reached_recipient for state in states)
+        raise _undelivered(DeliveryEnded, targets, "partial" if is_partial else "not delivered")
+
+
+def _undelivered(
+    cls: type[CirrusError], targets: Sequence[TrackedDelivery], what: str, hint: str = ""
+) -> CirrusError:
+    """An error with the states of the targets, told to both of its readers."""
+    error = cls(tr(_UNDELIVERED[what], states=told(targets)), hint)
+    for_person = tr(_UNDELIVERED[what], states=told_to_person(targets))
+    error.told_to_person = joined(" ", filter(None, (for_person, hint)))
+    return error
 
 
 def _letters(name: str) -> str:

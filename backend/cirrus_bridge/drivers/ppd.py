@@ -21,7 +21,7 @@ from cirrus_bridge.base.media import shown_as
 from cirrus_bridge.base.model import PPD_PROPS
 from cirrus_bridge.base.trays import media_source
 from cirrus_bridge.drivers.capabilities import Capabilities, PageLanguage
-from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
+from cirrus_bridge.drivers.ppd_strings import LANGUAGES, REASONS, words_in
 
 MARGIN_PT = 12
 PIN_DIGITS = 8  # the most digits of a PIN that CUPS announces (job-password-supported)
@@ -85,6 +85,7 @@ def ppd(model: str, name: str, device_id: str, language: PageLanguage, what: Cap
         *_device_options(what, language),
         *_declared_options(what),
         *_cloud_options(what),
+        *_reasons(),
         "*DefaultFont: Courier",
         '*Font Courier: Standard "(1.05)" Standard ROM',
     )
@@ -201,6 +202,14 @@ def _cloud_options(what: Capabilities) -> Iterator[str]:
         if keyword != "CirrusBitmap" or what.bitmaps:
             yield from _option({}, keyword, choices, "Default")
     yield "*CloseGroup: Cirrus"
+
+
+def _reasons() -> Iterator[str]:
+    """The texts of our printer-state-reasons, which dialogs show instead of the keywords."""
+    for language in ("en", *LANGUAGES):
+        words, prefix = words_in(language), "" if language == "en" else f"{language}."
+        for reason in REASONS:
+            yield f'*{prefix}cupsIPPReason {reason}/{words[f"cupsIPPReason {reason}"]}: ""'
 
 
 def _option(

@@ -1,4 +1,5 @@
-"""The texts of generated PPDs, by language: names of options and choices.
+"""The texts of generated PPDs, by language: names of options and choices, and what a queue's
+printer-state-reasons mean.
 
 The translations are in the `cirrus-ppd` catalogs. CUPS's ppdc(1) reads the same files for the
 generic drivers (`ppd/cirrus-bridge.drv`).
@@ -10,9 +11,11 @@ import functools
 from collections.abc import Mapping
 
 from cirrus_bridge.base.translation import translations
+from cirrus_bridge.config.defaults import OFFLINE_REASON, UNASKED_REASON
 
 DOMAIN = "cirrus-ppd"
 LANGUAGES = ("de", "fr", "es", "ja")
+REASONS = (OFFLINE_REASON, UNASKED_REASON)
 ENGLISH = {
     "PageSize": "Media Size",
     "PageRegion": "Media Size",
@@ -91,6 +94,8 @@ ENGLISH = {
     "CirrusBitmap Default": "Default",
     "CirrusBitmap 300": "300 dpi",
     "CirrusBitmap 600": "600 dpi",
+    f"cupsIPPReason {OFFLINE_REASON}": "The location is offline",
+    f"cupsIPPReason {UNASKED_REASON}": "The print server does not work for this printer",
 }
 
 _AT = {

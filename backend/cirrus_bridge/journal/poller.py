@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cirrus_bridge.base.model import DocumentKey
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.journal.deliveries import DeliveryJournal
-from cirrus_bridge.journal.documents import BY_KEY, JOINED, Document
+from cirrus_bridge.journal.documents import BY_KEY, Document
 from cirrus_bridge.journal.files import (
     PollerSign,
     give_sign,
@@ -28,7 +28,7 @@ from cirrus_bridge.journal.lifecycle import (
     State,
     sql_list,
 )
-from cirrus_bridge.journal.schema import CHANGED_AT, FETCHED, KEY, in_document
+from cirrus_bridge.journal.schema import CHANGED_AT, FETCHED, KEY
 
 PRUNED_AT_ONCE = 200  # so that neither a backend nor the poller's work waits long
 
@@ -219,39 +219,6 @@ class PollerJournal(DeliveryJournal):
         """Note that the document's queue was stopped for the errors that its locations report."""
         with self._transaction():
             self._db.execute(f"UPDATE delivery SET has_stopped_queue = 1 WHERE {BY_KEY}", key)
-
-    def not_delivered(self, *, since_s: float) -> list[Document]:
-        """The documents that ended undelivered after `since_s`, the newest first, without those
-        before a later delivery by the same queue."""
-        bad = self._undelivered("(-2, -1, 3)", since_s)
-        queues = {each.queue for each in bad}
-        last_good_s = {queue: self._last_good_s(queue, since_s) for queue in queues}
-        left = [each for each in bad if each.closed_at_s > last_good_s[each.queue]]
-        return sorted(left, key=lambda document: -document.closed_at_s)
-
-    def let_go(self, *, since_s: float) -> list[Document]:
-        """The documents whose jobs CUPS canceled after `since_s`, though the cloud has them."""
-        return self._undelivered("(0, 1)", since_s)
-
-    def _undelivered(self, states: str, since_s: float) -> list[Document]:
-        """The documents that were closed after `since_s` with a delivery in these states."""
-        return self._accepted(
-            f"document.rowid IN (SELECT document.rowid FROM {JOINED} WHERE undelivered_at > ?"
-            f" AND delivery.state IN {states})",
-            (since_s,),
-        )
-
-    def _last_good_s(self, queue: str, since_s: float) -> float:
-        """When a queue's last document that was delivered everywhere was closed; 0 if that was not
-        after `since_s`."""
-        row = self._row(
-            "SELECT closed_at FROM document WHERE queue = ? AND closed_at > ?"
-            f" AND state IN {sql_list(ACCEPTED)} AND NOT EXISTS (SELECT 1 FROM delivery"
-            f" WHERE {in_document('delivery')} AND delivery.state NOT IN (2, 8))"
-            " ORDER BY closed_at DESC LIMIT 1",
-            (queue, since_s),
-        )
-        return float(row[0]) if row else 0.0
 
     def pruned_until_s(self, *, before_s: float, most: int) -> float:
         """The time until which closed documents are to be pruned: `before_s` (seconds since the

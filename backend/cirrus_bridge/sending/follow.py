@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import ApiError, Refused, Retryable
-from cirrus_bridge.base.translation import tr
+from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.delivery.tracking import ENOUGH, TrackedDelivery, describe
+from cirrus_bridge.delivery.tracking import ENOUGH, TrackedDelivery, describe, describe_to_person
 from cirrus_bridge.journal.deliveries import DeliveryJournal
 from cirrus_bridge.sending.patience import Report
 
@@ -37,8 +37,9 @@ class Follower:
     others_wait: Callable[[], bool]
     _look_at_s: float = 0.0
 
-    def follow(self, targets: Sequence[TrackedDelivery]) -> None:
-        """Follow the targets as long as the queue's settings say, and update their states.
+    def follow(self, targets: Sequence[TrackedDelivery], *, is_brief: bool = False) -> None:
+        """Follow the targets as long as the queue's settings say, and update their states. If
+        `is_brief`, ask once for each target.
 
         Raises:
             Interrupted: a signal asked the program to stop.
@@ -65,7 +66,7 @@ class Follower:
                 )
             ]
             now_s = self.clock.monotonic_s()
-            if not open_targets or now_s >= deadline_s:
+            if not open_targets or now_s >= deadline_s or (is_brief and not any(changed)):
                 break
             wait_s = FIRST_WAIT_S if any(changed) else min(wait_s * WAIT_FACTOR, LONGEST_WAIT_S)
             if not self._keep_the_queue(min(now_s + wait_s, deadline_s)):
@@ -94,7 +95,7 @@ class Follower:
                 self.report.server_away(
                     tr(
                         "The job was accepted, but its status cannot be checked right now. {error}",
-                        error=error,
+                        error=joined(" ", (error.for_person, f"({error.code})")),
                     )
                 )
             self.report.debug(f"status of {job}: {error} {error.detail}")
@@ -102,7 +103,8 @@ class Follower:
         self.report.server_back()
         if target.learn(status):
             self.journal.state(target.key, target.number, status, now_s=self.clock.wall_s())
-            self.report.info(describe(target.receipt, status))
+            self.report.debug(describe(target.receipt, status))
+            self.report.info(describe_to_person(target.receipt, status))
             return True
         if target.difference:
             self.report.debug(f"answer about {job} describes another job: {target.difference}")

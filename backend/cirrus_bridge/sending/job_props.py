@@ -144,8 +144,9 @@ def secret_props(job: PrintJob) -> dict[str, str]:
             tr("The job has a PIN, but the device takes none, so nothing was printed."),
             tr(
                 "Cancel this job, and print again without a PIN. If the device can ask for a PIN, "
-                "tell the administrator (devices.toml)."
+                "tell your administrator."
             ),
+            detail="devices.toml declares no prop for the PIN of this device",
         )
     if not _PIN.fullmatch(job.pin):
         raise BadOption(

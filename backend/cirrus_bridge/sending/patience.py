@@ -17,19 +17,25 @@ from cirrus_bridge.base.errors import (
     ApiError,
     Retryable,
     ServerAway,
+    SubmitUnanswered,
     TryOtherMember,
     WaitsForServer,
 )
 from cirrus_bridge.base.model import DocumentKey, PrintJob
-from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.base.translation import Words, joined, tr
 from cirrus_bridge.config.queue_uri import QueueUri, company_uri, followed_uri
 from cirrus_bridge.journal.submissions import Journal
 
 CLASS_WAIT_S = 5.0  # CUPS tries another member at once: without a wait, a class would spin
 QUEUE_WAIT_S = 120.0
+LOOK_S = 2.0  # between looks at the other jobs of the queue
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # ceilings of the wait between two attempts
 FOR_SERVER, FOR_CORRECTION = "server", "correction"  # what a held job waits for
 HELD_UNTIL_IT_WORKS = tr("The job is held and continues by itself when the server works again.")
+IF_IT_TAKES_LONG = tr("If this takes long, tell your administrator.")
+NO_POLLER = (
+    "the job waits in its queue, because cirrus-statusd is not running; start cirrus-statusd"
+)
 
 T = TypeVar("T")
 
@@ -60,6 +66,8 @@ class Patience:
     Attributes:
         in_doubt: whether a submit may have been accepted. Then no other member of the job's class
             may print the document.
+        gives_way: whether another job needs the queue only to end, so that this job is held at once
+            instead of waiting for its next attempt there.
     """
 
     clock: Clock
@@ -70,6 +78,7 @@ class Patience:
     queue: QueueUri
     in_doubt: bool = False
     rng: random.Random = field(default_factory=random.Random)
+    gives_way: Callable[[], bool] = lambda: False
     _waits: Iterator[float] | None = None
     _since_s: float = 0.0  # the start of the outage, on the monotonic clock
 
@@ -110,22 +119,33 @@ class Patience:
         if self._tried_s + wait_s > self.queue.settings.contimeout_s:
             self._give_up(error)
         if self.job.in_class and not self.in_doubt:
-            self.report.server_away(error.text)
+            self.report.server_away(error.for_person)
             self.clock.sleep(CLASS_WAIT_S)
             text = tr("{error} CUPS tries another printer of the class.", error=error.message)
             raise TryOtherMember(text, error.hint) from error
-        detail = f"{error.code} {error.detail}"
+        detail = f"{error} ({error.code}) {error.detail}"
         if self.can_hold and self._is_long(wait_s):
-            self.hold(FOR_SERVER)
-            text = joined(" ", (error.message, HELD_UNTIL_IT_WORKS))
-            raise WaitsForServer(text, error.hint, detail=detail) from error
+            raise self._held(error, detail) from error
         self.report.debug(detail)
         again = f"{self.clock.now() + timedelta(seconds=wait_s):%H:%M:%S}"
-        text = tr("{error} Next attempt at {time}.", error=error, time=again)
         if not self.journal.poller_is_alive():
-            text = joined(" ", (text, _NO_POLLER))
-        self.report.server_away(text)
-        self.clock.sleep(wait_s)
+            self.report.debug(NO_POLLER)
+        self.report.server_away(
+            tr("{error} Next attempt at {time}.", error=_cause(error), time=again)
+        )
+        until_s = self.clock.monotonic_s() + wait_s
+        while (left_s := until_s - self.clock.monotonic_s()) > 0:
+            if self.gives_way() and self.can_hold:
+                raise self._held(error, f"a job whose outcome is known needs the queue; {detail}")
+            self.clock.sleep(min(left_s, LOOK_S))
+
+    def _held(self, error: ApiError, detail: str) -> WaitsForServer:
+        """Leave the document to the poller, and return the error that holds the job."""
+        self.hold(FOR_SERVER)
+        text = joined(" ", (error.message, HELD_UNTIL_IT_WORKS))
+        waits = WaitsForServer(text, error.hint, detail=detail)
+        waits.told_to_person = joined(" ", (_cause(error), HELD_UNTIL_IT_WORKS, IF_IT_TAKES_LONG))
+        return waits
 
     def count_useless_run(self, began_s: float) -> None:
         """Count a run without any progress, which began at this time, as an outage.
@@ -137,7 +157,9 @@ class Patience:
         if self.can_hold and self._is_long(0.0):
             self.hold(FOR_SERVER)
             text = tr("{server} does not answer in time.", server=self.queue.server)
-            raise WaitsForServer(joined(" ", (text, HELD_UNTIL_IT_WORKS)))
+            waits = WaitsForServer(joined(" ", (text, HELD_UNTIL_IT_WORKS)))
+            waits.told_to_person = joined(" ", (waits.text, IF_IT_TAKES_LONG))
+            raise waits
 
     def hold(self, waits_for: str) -> None:
         """Leave the document to the poller, which releases the job when the server works."""
@@ -187,6 +209,8 @@ class Patience:
         raise ServerAway(text, hint, detail=error.detail) from error
 
 
-_NO_POLLER = tr(
-    "The job waits in its queue because cirrus-statusd is not running. Start cirrus-statusd."
-)
+def _cause(error: ApiError) -> Words:
+    """Why a job waits, for the person who printed, without the steps that would be due if the job
+    did not continue by itself."""
+    said = error.message if isinstance(error, SubmitUnanswered) else error.for_person
+    return joined(" ", (said, f"({error.code})"))

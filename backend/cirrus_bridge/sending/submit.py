@@ -63,7 +63,8 @@ QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in
 class Submission:
     """The submission of one document. `data` is read once at most; `expected_bytes` is its size for
     progress (0 if unknown). `warns` makes messages say that the document may be printed already,
-    even after a person decided. `secret_props` are further props, only for the submit."""
+    even after a person decided. `secret_props` are further props, only for the submit.
+    `gives_way` is that of `Patience`."""
 
     job: PrintJob
     queue: QueueUri
@@ -78,6 +79,7 @@ class Submission:
     expected_bytes: int = 0
     warns: bool = False
     secret_props: Mapping[str, str] = field(default_factory=dict, repr=False)
+    gives_way: Callable[[], bool] = lambda: False
     _patience: Patience = field(init=False)
     _size_bytes: int = 0  # the bytes of the document that were read
     _head: bytes = b""  # the first of them
@@ -88,6 +90,7 @@ class Submission:
         self._patience = Patience(
             self.clock, self.report, self.journal, self.job, self.key, self.queue
         )
+        self._patience.gives_way = self.gives_way
 
     def run(self, earlier: Document | None) -> list[Receipt]:
         """Upload and submit the document; `earlier` is its entry of an unfinished run.
@@ -115,13 +118,14 @@ class Submission:
         except CirrusError as error:
             if isinstance(error, Refused) and error.of_format and self.job.is_unchanged:
                 error.hint = UNCHANGED
+                error.told_to_person = error.text
             told = [error.consequence]
             if isinstance(error, Definitive) and error.kind is Kind.CONFIGURATION:
                 if self._patience.can_hold:
                     self._patience.hold(FOR_CORRECTION)
                     told.append(_HELD_UNTIL_CORRECTED)
                 else:
-                    told.append(tr("Then release the job."))
+                    error.afterwards = tr("Then release the job.")
             if self.warns and not isinstance(error, SubmitUnanswered):
                 told.append(_STILL_IN_DOUBT)
             error.consequence = joined(" ", filter(None, told))

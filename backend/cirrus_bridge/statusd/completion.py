@@ -26,9 +26,9 @@ from cirrus_bridge.cups.jobs import (
     CupsJob,
     operator_message,
 )
-from cirrus_bridge.cups.queues import CupsQueues
+from cirrus_bridge.cups.queues import STOPPED, CupsQueues
 from cirrus_bridge.delivery.events import NOTICE, WARNING, Change, of_document
-from cirrus_bridge.delivery.tracking import NOT_DELIVERED, told
+from cirrus_bridge.delivery.tracking import NOT_DELIVERED, TrackedDelivery, told, told_to_person
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.watched import Job, WatchedDocument
@@ -84,7 +84,8 @@ class JobCompletion:
             return False
         # a release would print the document again, somewhere else: a person decides
         if not self.is_printed_elsewhere(first.document, job):
-            self.say(job, first, joined(" ", (_told(documents), _NOT_OURS)))
+            states = tr("{states}.", states=told_to_person(_targets(documents)))
+            self.say(job, first, joined(" ", (states, _NOT_OURS)))
         self.close(documents)
         return True
 
@@ -114,6 +115,19 @@ class JobCompletion:
             return
         with contextlib.suppress(CupsGone, CupsNotPossible):  # the job is no longer held
             self.cups.set_message(job.job_id, said)
+
+    def run_again(self, job: CupsJob, watched: WatchedDocument) -> bool:
+        """Release a held job for a short run of its backend, which sends nothing, says what is
+        known now and holds the job again. Return whether the job was released."""
+        if not (job.waits_for_release and self.comes_back(watched.document, job)):
+            return False
+        with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was faster
+            if self.cups.queue(watched.document.queue).state == STOPPED:
+                return False
+            self.cups.release_job(job.job_id)
+            self.tell(of_document("told-again", "", watched.document))
+            return True
+        return False
 
     def is_printed_elsewhere(self, document: Document, job: CupsJob) -> bool:
         """Whether the job was moved and printed there, so that CUPS shows that print."""
@@ -189,7 +203,7 @@ class JobCompletion:
         text = tr(
             "stopped because job {job} was not delivered. {states}",
             job=document.key.job_id,
-            states=_told(failed),
+            states=tr("{states}.", states=told_to_person(_targets(failed))),
         )
         if self._try("stopped", document, lambda: self.cups.pause(document.queue, text)):
             for watched in failed:
@@ -232,5 +246,8 @@ def _states(watched: WatchedDocument) -> set[DeliveryState]:
 
 
 def _told(documents: Sequence[WatchedDocument]) -> Words:
-    targets = [target for watched in documents for target in watched.targets]
-    return tr("{states}.", states=told(targets))
+    return tr("{states}.", states=told(_targets(documents)))
+
+
+def _targets(documents: Sequence[WatchedDocument]) -> list[TrackedDelivery]:
+    return [target for watched in documents for target in watched.targets]

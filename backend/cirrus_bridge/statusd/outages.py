@@ -196,11 +196,11 @@ class Outages:
 
     def _failed(self, outage: _ServerOutage, error: CirrusError) -> None:
         outage.due_s = self.clock.monotonic_s() + next(outage.waits_s)
-        text = joined(" ", (error.text, f"({error.code})"))
         if not outage.trouble:
-            said = f"{text} {error.detail}".strip()
+            said = f"{error.text} ({error.code}) {error.detail}".strip()
             self.tell(Change("server-away", said, WARNING, server=outage.queue.server))
-        outage.trouble = text
+        # everyone reads a queue's message
+        outage.trouble = joined(" ", (error.for_person, f"({error.code})"))
 
     def _works(self, server: AwaitedServer, outage: _ServerOutage) -> None:
         """Release the jobs of a server that works, the oldest first."""

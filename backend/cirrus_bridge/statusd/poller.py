@@ -302,8 +302,9 @@ class Poller:
         self.watch_list.schedule.lost(
             target, self.clock.monotonic_s(), retry_after_s=wait_s, of_company=of_company
         )
-        text = joined(" ", (error.text, f"({error.code})"))
-        if self.cups.news.has_trouble(watched.queue, text, of_company=of_company):
-            said = f"{text} {error.detail}".strip()
+        # everyone reads a queue's message
+        told = joined(" ", (error.for_person, f"({error.code})"))
+        if self.cups.news.has_trouble(watched.queue, told, of_company=of_company):
+            said = f"{error.text} ({error.code}) {error.detail}".strip()
             self.tell(Change("server-away", said, WARNING, server=watched.queue.server))
             self.cups.soon()

@@ -264,6 +264,8 @@ class Schedule(Generic[JobId]):
             waiting = location.asleep or location.dozing
             if not waiting:
                 break
+            if waiting is location.dozing:  # its turn may come a little later
+                waiting[next(iter(waiting))].wait_s = LIVELY_WAIT_S
             job = waiting.pop(next(iter(waiting)))
             job.woken = True
             due_s = now + (number + self._rng.random()) * step_s

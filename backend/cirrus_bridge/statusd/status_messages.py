@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CupsGone
-from cirrus_bridge.base.model import Place
-from cirrus_bridge.base.translation import Words, joined, tr
+from cirrus_bridge.base.model import DeliveryState, Place
+from cirrus_bridge.base.translation import Words, tr
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.cups.jobs import CANCELED, FINAL, HELD
-from cirrus_bridge.cups.queues import REASON_PREFIX, CupsQueues, Queue, is_ours, queue_message
+from cirrus_bridge.cups.jobs import CANCELED, FINAL, HELD, CupsJob
+from cirrus_bridge.cups.queues import CupsQueues, Queue, is_ours, queue_message
 from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.events import NOTICE, Change, of_document
-from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, QueueNews, held_message, queue_news
-from cirrus_bridge.delivery.tracking import describe
-from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.delivery.messages import (
+    OFFLINE_AFTER_S,
+    QueueNews,
+    held_message,
+    is_told_offline,
+    queue_news,
+)
+from cirrus_bridge.delivery.tracking import TrackedDelivery
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import JobCompletion
-from cirrus_bridge.statusd.watched import WatchedDocuments
+from cirrus_bridge.statusd.watched import Job, WatchedDocument, WatchedDocuments
 
 Company: TypeAlias = tuple[str, str]  # server, company
-FAILURES_S = 24 * 3600.0  # a queue shows failed deliveries this long
-CANCELS_S = 3600.0  # and canceled jobs this long
+MOST_TOLD = 10_000
 _LET_GO = tr(
     "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud already has the job and will "
     "print it."
@@ -54,6 +58,8 @@ class StatusMessages:
     watch_list: WatchedDocuments
     server_notices: Callable[[], Mapping[str, Words]]
     signs_s: dict[Place, float] = field(default_factory=dict)
+    # the start of the outage of which a job's backend was to tell, by job and location
+    _told_again: dict[tuple[Job, str], float] = field(default_factory=dict)
     _trouble: dict[Company, str] = field(default_factory=dict)  # a server's trouble has no company
 
     def trouble_of(self, queue: QueueUri) -> str:
@@ -102,8 +108,39 @@ class StatusMessages:
                     self.completion.comes_back(watched.document, job)
                 of_job = self.watch_list.of_job(watched)
                 targets = [target for each in of_job for target in each.targets]
-                message = held_message(targets, offline[_company(watched.queue)], now)
-                self.completion.say(job, watched, message)
+                away = offline[_company(watched.queue)]
+                self.completion.say(job, watched, held_message(targets, away, now))
+                self._tell_again(job, watched, targets, away)
+
+    def _tell_again(
+        self,
+        job: CupsJob,
+        watched: WatchedDocument,
+        targets: Sequence[TrackedDelivery],
+        offline: Mapping[str, float],
+    ) -> None:
+        """Let the backend say on a job that a location went offline after the job was held.
+
+        Only the backend may set the message that lpstat and dialogs show (CONTRIBUTING.md, "The
+        message of a held job"). One run is enough for an outage of a location.
+        """
+        said, language = job.text("job-printer-state-message"), watched.document.language
+        waits_at = {
+            target.receipt.target.location
+            for target in targets
+            if target.status.state is DeliveryState.SUBMITTED
+            and not target.status.waits_for_release
+        }
+        for location in sorted(waits_at & offline.keys()):
+            outage = (watched.job, location)
+            since_s = self._told_again.get(outage)
+            if is_told_offline(said, location, language) or since_s == offline[location]:
+                continue
+            if self.completion.run_again(job, watched):
+                self._told_again[outage] = offline[location]
+                while len(self._told_again) > MOST_TOLD:
+                    del self._told_again[next(iter(self._told_again))]
+            return
 
     def tell_queues(self) -> None:
         """Update our reasons and message at all queues, and remove outdated ones."""
@@ -118,27 +155,15 @@ class StatusMessages:
 
     def _news(self) -> Mapping[str, QueueNews]:
         """The reasons and messages that queues should show, by queue."""
-        now_s = self.clock.wall_s()
-        failures: dict[str, list[str]] = defaultdict(list)
-        notices: dict[str, list[str]] = defaultdict(list)
-        for document in self.journal.not_delivered(since_s=now_s - FAILURES_S):
-            failures[document.queue].append(_failure(document))
-        for document in self.journal.let_go(since_s=now_s - CANCELS_S):
-            text = tr("Job {job}: {what}", job=document.key.job_id, what=_LET_GO)
-            notices[document.queue].append(text)
-        away = self.server_notices()
-        for name, notice in away.items():
-            notices[name].append(notice)
-        offline, now = self._offline(), self.clock.now()
+        away, offline, now = self.server_notices(), self._offline(), self.clock.now()
         followed = self.watch_list.queues
         news = {}
-        for name in {*followed, *failures, *notices}:
+        for name in {*followed, *away}:
             counts, of_company, trouble = DeliveryCounts(), dict[str, float](), ""
             if queue := followed.get(name):
                 counts, of_company = queue.counts, offline[_company(queue.uri)]
                 trouble = self.trouble_of(queue.uri)
-            about = counts, of_company, failures[name], notices[name], trouble, now
-            news[name] = queue_news(*about, is_away=name in away)
+            news[name] = queue_news(counts, of_company, away.get(name, ""), trouble, now)
         return news
 
     def _offline(self) -> defaultdict[Company, dict[str, float]]:
@@ -155,14 +180,9 @@ def _company(queue: QueueUri) -> Company:
     return queue.server, queue.company
 
 
-def _failure(document: Document) -> Words:
-    said = joined("; ", (describe(each.receipt, each.status) for each in document.deliveries))
-    return tr("Job {job} was not delivered: {states}", job=document.key.job_id, states=said)
-
-
 def _differs(queue: Queue, news: QueueNews) -> bool:
     """Whether the queue may need an update; `tell_queue` decides."""
-    ours = {reason for reason in queue.reasons if reason.startswith(REASON_PREFIX)}
+    ours = {reason for reason in queue.reasons if queue.is_ours(reason)}
     message = queue_message(news.message)
     is_old = bool(message) or is_ours(queue.message)
     return ours != news.reasons or (queue.message != message and is_old)

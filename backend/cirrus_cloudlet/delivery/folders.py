@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from cirrus_cloudlet.delivery.ways import RETRY_ADVICE, Delivery, DeliveryFault
+from cirrus_cloudlet.delivery.ways import JOB_WAITS, Delivery, DeliveryFault
 from cirrus_cloudlet.files import open_folder, rename_new, sync_folder
 from cirrus_cloudlet.inventory.tags import substitute
 from cirrus_cloudlet.storage.jobs import Job
@@ -44,7 +44,7 @@ def deliver_file(delivery: Delivery) -> str:
         if error.errno == errno.ELOOP:
             raise DeliveryFault(
                 f"{error.filename} is a symbolic link, which may lead outside of {base};"
-                f" replace the link with a folder; {RETRY_ADVICE}",
+                f" replace the link with a folder; {JOB_WAITS}",
                 again=False,
             ) from error
         raise DeliveryFault(f"cannot write {wanted} ({error.strerror})", again=True) from error

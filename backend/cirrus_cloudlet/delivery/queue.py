@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from cirrus_cloudlet.delivery.ways import RETRY_ADVICE
+from cirrus_cloudlet.delivery.ways import JOB_WAITS
 from cirrus_cloudlet.storage.copies import Copies
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.jobs import Job, Step, select_jobs
@@ -125,7 +125,7 @@ class Queue:
         elif job.attempts < len(_BACKOFF_S):
             self.rest(job, Step.READY, message, time.time() + _BACKOFF_S[job.attempts])
         else:
-            message += f" (gave up after {job.attempts + 1} attempts); {RETRY_ADVICE}"
+            message += f" (gave up after {job.attempts + 1} attempts); {JOB_WAITS}"
             self.rest(job, Step.HELD, message)
 
     def wait(self, job: Job, message: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_cloudlet.charsets import can_stay, convert
-from cirrus_cloudlet.delivery.ways import RETRY_ADVICE, DeliveryFault
+from cirrus_cloudlet.delivery.ways import JOB_WAITS, DeliveryFault
 from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.files import RUN
 from cirrus_cloudlet.inventory.inventory import Device
@@ -38,7 +38,7 @@ def in_charset_of(device: Device, job: Job, document: Path) -> Iterator[Path]:
             for piece in convert(pieces, job.charset, charset):
                 copy.write(piece)
         except Refusal as refusal:
-            why = f"the device takes texts in {charset}, and {refusal}; {RETRY_ADVICE}"
+            why = f"the device takes texts in {charset}, and {refusal}; {JOB_WAITS}"
             raise DeliveryFault(why, again=False) from refusal
         copy.flush()
         yield Path(copy.name)

@@ -22,7 +22,7 @@ from cirrus_cloudlet.inventory.inventory import Device
 from cirrus_cloudlet.inventory.tags import make_safe, substitute
 from cirrus_cloudlet.storage.jobs import Job
 
-RETRY_ADVICE = "to deliver the job again, use the web page or cirrus-cloudlet job retry"
+JOB_WAITS = "the job waits until an administrator has it delivered again"
 _TIME_LIMIT_S = 600.0
 _POLL_S = 0.05
 _MESSAGE_CHARACTERS = 300
@@ -88,11 +88,11 @@ def deliver_command(delivery: Delivery) -> str:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            raise DeliveryFault(f"{words[0]}: {error}; {RETRY_ADVICE}", again=False) from error
+            raise DeliveryFault(f"{words[0]}: {error}; {JOB_WAITS}", again=False) from error
         _wait(process, delivery)
         if process.returncode:
             said = _last_line(errors) or f"exit status {process.returncode}"
-            raise DeliveryFault(f"{Path(words[0]).name}: {said}; {RETRY_ADVICE}", again=False)
+            raise DeliveryFault(f"{Path(words[0]).name}: {said}; {JOB_WAITS}", again=False)
     return ""
 
 
@@ -105,7 +105,7 @@ def _wait(process: subprocess.Popen[bytes], delivery: Delivery) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             why = f"took more than {_TIME_LIMIT_S:.0f} s" if late else "interrupted by a stop"
-            raise DeliveryFault(f"{why}; {RETRY_ADVICE}", again=False)
+            raise DeliveryFault(f"{why}; {JOB_WAITS}", again=False)
         time.sleep(_POLL_S)
 
 

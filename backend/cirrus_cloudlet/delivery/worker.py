@@ -71,7 +71,7 @@ class Worker:
         for job in self._queue.list_interrupted():
             _, device = inventory.find(job.company, job.location, job.device)
             if device and device.type in (DeviceType.COMMAND, DeviceType.PRINTER):
-                why = f"interrupted during the delivery; {ways.RETRY_ADVICE}"
+                why = f"interrupted during the delivery; {ways.JOB_WAITS}"
                 self._queue.fail(job, why, again=False)
             else:
                 self._queue.rest(job, Step.READY)
@@ -199,6 +199,6 @@ class Worker:
             self._queue.fail(job, str(error), again=error.again)
         except Exception as error:
             log.exception("job %s", job.id)
-            self._queue.fail(job, f"delivery failed: {error}; {ways.RETRY_ADVICE}", again=False)
+            self._queue.fail(job, f"delivery failed: {error}; {ways.JOB_WAITS}", again=False)
         else:
             self._queue.finish(job, message)

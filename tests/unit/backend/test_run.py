@@ -227,13 +227,16 @@ def test_waittimeout(site: Site) -> None:
     queue = parse_queue_uri(URI, QueueSettings(onfailure="stop"))
     assert document.device_uri == followed_uri(queue)
     assert b"Waiting for delivery at Paris" in site.said.getvalue()
-    assert b"cirrus-statusd was not running" not in site.said.getvalue()
+    assert b"Nobody has followed the job" not in site.said.getvalue()
 
 
 def test_no_poller_runs(site: Site) -> None:
-    """If no poller runs, the message asks to start it."""
+    """If no poller runs, the message asks to tell the administrator, and the log says what to
+    start."""
     site.print()
-    assert b"cirrus-statusd was not running" in site.said.getvalue()
+    *log, message = site.said.getvalue().splitlines()
+    assert b"Nobody has followed the job since" in message and b"statusd" not in message
+    assert any(b"start cirrus-statusd" in line for line in log)
 
 
 def test_others_wait(site: Site) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,14 +20,23 @@ from cirrus_bridge.base.errors import (
     Retryable,
     ServerMisconfigured,
 )
+from cirrus_bridge.base.translation import translated
 from cirrus_bridge.cirrusctl.output.codes import explanations
 from cirrus_bridge.cups.status_lines import EXIT_CODES
+from paths import REPO
 
 ALL = [
     cls
     for cls in vars(errors).values()
     if isinstance(cls, type) and issubclass(cls, CirrusError) and cls.__dict__.get("code")
 ]
+# paths, commands, settings and names of services: nothing for the person who printed
+JARGON = re.compile(
+    r"`|/\w+|\.toml|servers\.d|cirrus-|cirrusctl|\b(lp|lpadmin|lpinfo|lpmove|cupsenable)\b"
+    r"|MaxJobTime|contimeout|_bytes|exit status"
+)
+TELLS = {"en": "your administrator", "de": "Administrator", "es": "administrador"}
+TELLS |= {"fr": "administrateur", "ja": "管理者"}
 # what may become of a job by a fault of each kind
 FITTING = {
     Kind.CONFIGURATION: {Disposition.STOP_QUEUE, Disposition.HOLD, Disposition.FAIL},
@@ -76,3 +87,39 @@ def test_what_an_administrator_ends_at_a_server() -> None:
     """A key, a right and the connection each have their own code."""
     found = {cls for cls in ALL if issubclass(cls, ApiError) and cls.kind is Kind.CONFIGURATION}
     assert found == {KeyRefused, NotPermitted, ServerMisconfigured}
+
+
+@pytest.mark.parametrize("language", TELLS)
+@pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
+def test_what_the_person_reads(cls: type[CirrusError], language: str) -> None:
+    """The text for the person who printed has no jargon. If only an administrator can help, it says
+    whom to tell, in each language."""
+    if cls.person:
+        error = cls.__new__(cls)
+        CirrusError.__init__(error, "h cannot do that.", "Edit servers.d/h.toml.")
+        said = translated(error.for_person, language)
+        assert not JARGON.search(said), said
+        assert language == "en" or " " not in cls.person or said != str(error.for_person)
+        needs_help = cls.kind is Kind.CONFIGURATION
+        assert not needs_help or TELLS[language] in said, said
+
+
+def test_texts_for_both_readers() -> None:
+    """A class without a text for the person has none with jargon."""
+    both = {cls.__name__ for cls in ALL if not cls.person}
+    found = [(name, text) for name, text in _texts_of_errors() if name in both]
+    assert len({name for name, _ in found}) >= 5
+    assert not [text for _, text in found if JARGON.search(text)]
+
+
+def _texts_of_errors() -> Iterator[tuple[str, str]]:
+    """The literals inside the calls of the error classes, without those for the log."""
+    folder = REPO / "backend" / "cirrus_bridge"
+    for path in folder.rglob("*.py"):
+        if path.is_relative_to(folder / "cirrusctl"):
+            continue  # an administrator's program
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                for text in (inner for each in node.args for inner in ast.walk(each)):
+                    if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                        yield node.func.id, text.value

@@ -74,7 +74,7 @@ def test_exposed_key(tmp_path: Path, mode: int) -> None:
     (folder / "servers.d/acme.toml").chmod(mode)
     with pytest.raises(ExposedKey, match="chmod 600") as caught:
         load(folder)
-    assert "cupsenable the queue" in caught.value.consequence
+    assert "cupsenable the queue" in caught.value.afterwards
 
 
 def test_exposed_key_file(tmp_path: Path) -> None:

@@ -74,10 +74,10 @@ def test_the_message_of_another_is_not_taken_away() -> None:
 def test_the_reasons_of_others_stay() -> None:
     """Foreign reasons stay while ours are added and removed, because CUPS replaces all reasons
     at once."""
-    server = _Server(IDLE, "", "toner-low", "cirrus-delivery-waiting-report")
-    CupsQueues(server).tell_queue("q", {"cirrus-delivery-failed-warning"}, "")
+    server = _Server(IDLE, "", "toner-low", "cirrus-delivery-old-report")
+    CupsQueues(server).tell_queue("q", {"cirrus-delivery-unasked-warning"}, "")
     reasons = server.queue["printer-state-reasons"]
-    assert set(reasons) == {"toner-low", "cirrus-delivery-failed-warning"}
+    assert set(reasons) == {"toner-low", "cirrus-delivery-unasked-warning"}
 
 
 class _Answers(CupsServer):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 
-from cirrus_bridge.base.errors import KeyRefused
+import pytest
+
+from cirrus_bridge.base.errors import BadQueueUri, KeyRefused
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cups.status_lines import CupsReport
 
 
@@ -38,11 +41,37 @@ def test_connecting_to_device_is_set_and_taken_back_once() -> None:
 
 
 def test_error_gives_message_code_and_exit_code() -> None:
-    """An error is one ERROR line with its code. The detail goes to the log."""
+    """An error is one ERROR line with its code, for the person who printed. The text for the
+    administrator and the detail go to the log."""
     stream = io.BytesIO()
-    code = CupsReport(stream).error(KeyRefused("Key refused.", detail="status 401"))
-    assert code == 3
-    assert stream.getvalue() == b"DEBUG: status 401\nERROR: Key refused. (CB-402)\n"
+    error = KeyRefused("h refused the key.", "Put another into servers.d.", detail="status 401")
+    assert CupsReport(stream).error(error) == 3
+    assert stream.getvalue().decode().splitlines() == [
+        "DEBUG: status 401",
+        "ERROR: The print server did not accept this printer's key. Tell your administrator. "
+        "(CB-402)",
+        "WARNING: h refused the key. Put another into servers.d. (CB-402)",
+        "INFO: ",
+    ]
+
+
+def test_only_a_queue_that_stops_keeps_the_message() -> None:
+    """The text about a job does not stay at the queue, where everyone reads it."""
+    stream = io.BytesIO()
+    assert CupsReport(stream).error(BadQueueUri("The URI is wrong.")) == 4
+    assert stream.getvalue().splitlines()[-1] == (
+        b"INFO: This printer is not set up correctly. Tell your administrator. (CB-201)"
+    )
+
+
+def test_the_log_is_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job speaks the language of its owner, and the log the administrator's."""
+    monkeypatch.setenv("LANGUAGE", "de")
+    stream = io.BytesIO()
+    CupsReport(stream).error(KeyRefused(tr("CUPS sent an incomplete response.")))
+    person, log = stream.getvalue().decode().splitlines()[:2]
+    assert person.startswith("ERROR: Der Druckserver hat den Schlüssel")
+    assert log == "WARNING: CUPS sent an incomplete response. (CB-402)"
 
 
 def test_closed_stream_does_no_harm() -> None:

@@ -8,11 +8,9 @@ import pytest
 
 from cirrus_bridge.base.errors import DeliveryEnded, DeliveryUnknown
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
+from cirrus_bridge.config.defaults import OFFLINE_REASON, UNASKED_REASON
 from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.messages import (
-    FAILED_REASON,
-    UNASKED_REASON,
-    WAITING_REASON,
     held_message,
     queue_news,
 )
@@ -66,12 +64,12 @@ def test_a_queue_counts_by_location() -> None:
         _target(RECEIVED),
         _target(DELIVERED),
     ]
-    news = queue_news(DeliveryCounts(targets), {"Paris": _at(9, 12)}, [], [], "", NOW)
+    news = queue_news(DeliveryCounts(targets), {"Paris": _at(9, 12)}, "", "", NOW)
     assert news.message == (
         "1 job waiting at Lyon; 2 jobs waiting at Paris (offline since 09:12); "
         "1 job received at Paris"
     )
-    assert news.reasons == {WAITING_REASON}
+    assert news.reasons == {OFFLINE_REASON}
 
 
 def test_counts_follow_changes() -> None:
@@ -83,56 +81,50 @@ def test_counts_follow_changes() -> None:
         counts.put(target)
         counts.put(target)
     assert list(counts.of_locations(SUBMITTED)) == []
-    assert list(counts.of_locations(RECEIVED)) == [("Paris", 2, "fetched")]
-    assert not counts.is_failing
+    assert list(counts.of_locations(RECEIVED)) == [("Paris", 2)]
     counts.drop(targets[0])
     counts.drop(targets[0])
-    assert list(counts.of_locations(RECEIVED)) == [("Paris", 1, "fetched")]
+    assert list(counts.of_locations(RECEIVED)) == [("Paris", 1)]
     targets[1].learn(JobStatus(DELIVERED))
     counts.put(targets[1])
     assert list(counts.of_locations(RECEIVED)) == []
 
 
-def test_a_queue_says_what_its_location_says() -> None:
-    """A queue shows the location's reason for a received job, even if CUPS has ended the job."""
-    targets = [
-        _target(RECEIVED),
-        _target(RECEIVED, message="no paper", job_id=2),
-        _target(RECEIVED, message="no toner", job_id=3),
-    ]
-    news = queue_news(DeliveryCounts(targets), {}, [], [], "", NOW)
-    assert news.message == "3 jobs received at Paris: no paper"
+@pytest.mark.parametrize("message", ["no paper", "Error: no paper"])
+def test_a_queue_says_nothing_of_a_job(message: str) -> None:
+    """The location's words about one person's job are not the state of everyone's queue."""
+    targets = [_target(RECEIVED), _target(RECEIVED, message=message, job_id=2)]
+    news = queue_news(DeliveryCounts(targets), {}, "", "", NOW)
+    assert news.message == "2 jobs received at Paris"
     assert not news.reasons
 
 
 @pytest.mark.parametrize("state", [SUBMITTED, RECEIVED])
-def test_a_queue_warns_of_errors(state: DeliveryState) -> None:
-    """An error is shown before remarks, with a reason, until the job has ended."""
-    targets = [_target(state, message="fetched"), _target(state, message="Error: no paper")]
-    news = queue_news(DeliveryCounts(targets), {}, [], [], "", NOW)
-    assert news.message.endswith(" at Paris: Error: no paper")
-    assert news.reasons == {FAILED_REASON}
-    assert not queue_news(
-        DeliveryCounts([_target(DELIVERED, message="Error: x")]), {}, [], [], "", NOW
-    ).reasons
+def test_an_error_of_the_location(state: DeliveryState) -> None:
+    """The person learns whom to tell; the administrator finds the location's words by the code."""
+    said = held_message([_target(state, message="Error: false: exit status 1")], {}, NOW)
+    assert said.startswith(
+        "Paris could not print the job yet; if this stays so, tell your administrator (CB-704). "
+    )
+    with pytest.raises(DeliveryEnded) as caught:
+        check_delivered([_target(DELETED, message="Error: false: exit status 1")])
+    assert caught.value.for_person == "Not delivered. Deleted at Paris."
+    assert "exit status 1" in caught.value.text
 
 
 def test_nothing_to_say() -> None:
     """A queue whose jobs have ended has no reason and no message."""
-    news = queue_news(DeliveryCounts([_target(DELIVERED)]), {"Paris": 1.0}, [], [], "away", NOW)
+    news = queue_news(DeliveryCounts([_target(DELIVERED)]), {"Paris": 1.0}, "", "away", NOW)
     assert (news.reasons, news.message) == (frozenset(), "")
 
 
-def test_failures_come_first() -> None:
-    """The newest failure comes first, with the number of others."""
-    news = queue_news(
-        DeliveryCounts([_target(SUBMITTED)]), {}, ["Job 3 …", "Job 2 …"], ["Job 1 …"], "no key", NOW
-    )
+def test_servers_that_do_not_work() -> None:
+    """The queue says what cannot be asked, and what waits for its server."""
+    news = queue_news(DeliveryCounts([_target(SUBMITTED)]), {}, "1 job is held", "no key", NOW)
     assert news.message == (
-        "Job 3 … (and 1 more); 1 job waiting at Paris; "
-        "the status cannot be checked right now: no key; Job 1 …"
+        "1 job waiting at Paris; the status cannot be checked right now: no key; 1 job is held"
     )
-    assert news.reasons == {FAILED_REASON, UNASKED_REASON}
+    assert news.reasons == {UNASKED_REASON}
 
 
 @pytest.mark.parametrize(
@@ -183,10 +175,10 @@ def test_jobs_that_wait_for_their_owners() -> None:
     assert held_message(targets[1:], offline, NOW).startswith(
         "Waiting for release at Paris:L1: the job names no user."
     )
-    news = queue_news(DeliveryCounts(targets), offline, [], [], "", NOW)
-    assert news.message == "2 jobs waiting for release at Paris: the job names no user."
+    news = queue_news(DeliveryCounts(targets), offline, "", "", NOW)
+    assert news.message == "2 jobs waiting for release at Paris"
     assert news.reasons == set()
     counts = DeliveryCounts(targets[:1])
     targets[0].learn(JobStatus(SUBMITTED))
     counts.put(targets[0])
-    assert queue_news(counts, {}, [], [], "", NOW).message == "1 job waiting at Paris"
+    assert queue_news(counts, {}, "", "", NOW).message == "1 job waiting at Paris"

@@ -198,27 +198,6 @@ def test_held_jobs_are_counted(tmp_path: Path, journal: PollerJournal) -> None:
     assert journal.held_counts("q") == (1, 1)
 
 
-def test_failures_are_listed_until_a_delivery(tmp_path: Path, journal: PollerJournal) -> None:
-    """The newest failure is first. A later delivery by the same queue clears the list."""
-    _accepted(tmp_path, 1, 2, 3, handover="")
-    for number, state in ((1, 3), (2, -1)):
-        journal.state(_key(number), 0, JobStatus(DeliveryState(state)), now_s=20)
-        journal.close([_key(number)], now_s=20 + number)
-    assert _ids(journal.not_delivered(since_s=0)) == [2, 1]
-    assert _ids(journal.not_delivered(since_s=21)) == [2]
-    journal.state(_key(3), 0, JobStatus(DeliveryState.DELIVERED), now_s=30)
-    journal.close([_key(3)], now_s=30)
-    assert journal.not_delivered(since_s=0) == []
-
-
-def test_canceled_jobs_that_the_cloud_has(tmp_path: Path, journal: PollerJournal) -> None:
-    """A document is listed if it was closed before its deliveries ended."""
-    _accepted(tmp_path, 1, 2)
-    journal.close([_key(1)], now_s=20)
-    assert _ids(journal.let_go(since_s=0)) == [1]
-    assert journal.let_go(since_s=20) == []
-
-
 def test_orphans(tmp_path: Path, journal: PollerJournal) -> None:
     """A document that the poller follows, or that is closed, is not an orphan."""
     _accepted(tmp_path, 1, handover="")

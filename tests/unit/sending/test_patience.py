@@ -23,7 +23,7 @@ from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.sending.patience import QUEUE_WAIT_S, Patience
+from cirrus_bridge.sending.patience import LOOK_S, NO_POLLER, QUEUE_WAIT_S, Patience
 from stubs import start_poller
 
 DAY_S = 86_400.0
@@ -66,9 +66,12 @@ class Told:
 
     def __init__(self) -> None:
         self.away: list[str] = []
+        self.log: list[str] = []
         self.back = 0
 
-    def debug(self, text: str) -> None: ...
+    def debug(self, text: str) -> None:
+        self.log.append(text)
+
     def info(self, text: str) -> None: ...
     def progress(self, percent: int) -> None: ...
 
@@ -172,11 +175,12 @@ def test_the_queue_waits_for_minutes_only(outage: Outage) -> None:
 
 
 def test_without_a_poller_the_job_keeps_waiting(outage: Outage) -> None:
-    """Without a poller the job is not held, and the message says what to start."""
+    """Without a poller the job is not held, and the log says what to start."""
     patience = outage.patience(10 * int(QUEUE_WAIT_S))
     with pytest.raises(ServerAway):
         patience.insist(_fails)
-    assert all("cirrus-statusd is not running" in text for text in outage.told.away)
+    assert NO_POLLER in outage.told.log
+    assert not any("statusd" in text for text in outage.told.away)
 
 
 def test_a_file_that_is_not_the_last_one_is_not_held(outage: Outage) -> None:
@@ -224,3 +228,18 @@ def test_class(outage: Outage) -> None:
     outage.clock.passed_s += 100
     with pytest.raises(ServerAway):
         outage.patience(100, in_class=True).wait_after(Unreachable("Cannot reach x."))
+
+
+def test_a_job_that_needs_the_queue_only_to_end(outage: Outage) -> None:
+    """A job in its queue gives way within seconds, whatever its next attempt. Without a poller,
+    which would release the job again, it stays."""
+    patience = outage.patience()
+    patience.gives_way = lambda: outage.clock.passed_s > 3
+    patience.wait_after(ServerFault("busy", retry_after_s=50))
+    assert outage.clock.passed_s >= 50
+    outage.clock.passed_s = 0
+    outage.start_poller()
+    with pytest.raises(WaitsForServer) as caught:
+        patience.wait_after(ServerFault("busy", retry_after_s=40))
+    assert 3 < outage.clock.passed_s <= 3 + LOOK_S
+    assert caught.value.for_person.startswith("busy (CB-413) The job is held and continues by")

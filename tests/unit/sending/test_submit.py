@@ -573,7 +573,8 @@ def test_a_fault_of_the_configuration(
         site.run()
     waits = has_poller and may_hold
     assert ("continues by itself" in caught.value.consequence) is waits
-    assert ("Then release the job." in caught.value.consequence) is not waits
+    assert ("Then release the job." in caught.value.afterwards) is not waits
+    assert "release" not in caught.value.for_person
     assert site.state is (State.WAITING if waits else State.SENDING)
     with PollerJournal(site.folder) as journal:
         assert [each.waits_for for each in journal.waiting()] == [FOR_CORRECTION] * waits

@@ -150,7 +150,9 @@ def test_a_server_that_does_not_answer(site: Site) -> None:
     site.api.script("version", *[away] * 4)
     site.goes_on_for(LOOK_S)
     assert site.api.calls == ["version"]
-    assert "2 jobs are held until h works again: Cannot reach h." in site.outages.notices()["q"]
+    assert site.outages.notices()["q"] == (
+        "2 jobs are held until h works again: The print server cannot be reached. (CB-411)"
+    )
     while len(site.api.calls) < 5:
         assert site.released == []
         site.goes_on_for(LOOK_S)
@@ -161,7 +163,7 @@ def test_a_server_that_does_not_answer(site: Site) -> None:
     site.goes_on_for(2 * RELEASE_AGAIN_S)
     changes = site.events("server-away", "server-back")
     assert [change.event for change in changes] == ["server-away", "server-back"]
-    assert changes[0].level == WARNING
+    assert changes[0].level == WARNING and changes[0].text == "Cannot reach h. (CB-411)"
     assert site.outages.notices()["q"] == "2 jobs are held until h works again"
 
 
@@ -317,7 +319,8 @@ def test_an_entry_that_is_missing(site: Site) -> None:
     site.outages.api_of = api_of
     site.goes_on_for(LOOK_S)
     assert site.released == []
-    assert "No entry." in site.outages.notices()["q"]
+    assert "(CB-402)" in site.outages.notices()["q"]
+    assert "No entry." in site.events("server-away")[0].text
     site.apis[site.QUEUES["q"]] = api
     site.goes_on_for(10)
     assert sorted(map(str, site.released)) == ["1", "2"]

@@ -389,3 +389,24 @@ def test_a_day_at_the_usual_rate_and_at_fixed_intervals(day: Day) -> None:
     assert fixed.requests > 30 * ours.requests
     assert median(fixed.fresh_s) > 20 * median(ours.fresh_s)
     assert set(map(len, (fixed.first_s, ours.first_s))) == {len(ours.first_s)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_jobs_that_a_location_delivers_one_after_the_other(seed: int) -> None:
+    """Each delivery is noticed soon after the one before, although the first sign of life came too
+    early for the jobs behind it."""
+    schedule: Schedule[str] = Schedule(random.Random(seed), 300)
+    jobs = fill(schedule, PARIS, 6, age_s=200.0)
+    delivered_s = {job: 100.0 + 8 * number for number, job in enumerate(jobs)}
+    noticed_s: dict[str, float] = {}
+
+    def changes(job: str, now: float) -> bool:
+        is_news = job not in noticed_s and now >= delivered_s[job]
+        if is_news:
+            noticed_s[job] = now
+        return is_news
+
+    asked(schedule, 0.0, 1000.0, changes)
+    first_s = min(noticed_s.values())
+    assert noticed_s.keys() == set(jobs)
+    assert all(noticed_s[job] - max(delivered_s[job], first_s) < 30 for job in jobs)

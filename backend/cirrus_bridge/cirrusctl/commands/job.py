@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -12,6 +14,7 @@ from cirrus_bridge.base.translation import joined, tr, translated
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.own import find_own_job, sees_only_own_jobs
 from cirrus_bridge.cirrusctl.jobs.view import find_job
+from cirrus_bridge.cirrusctl.output.codes import Explanation, explanations
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output
 
 _TITLES = (
@@ -21,6 +24,8 @@ _TITLES = (
     ("state", tr("In CUPS")),
     ("message", tr("Message")),
 )
+_CAUSE, _TO_DO = tr("Cause"), tr("What to do")
+_CODE = re.compile(r"\bCB-\d{3}\b")
 
 
 def command(
@@ -30,6 +35,7 @@ def command(
     """Show the history of one job.
 
     Shows from CUPS and the journal when the job was created, accepted, received and delivered.
+    If the job's message has an error code, also shows the cause and what to do.
     Users other than root see their own jobs, as far as CUPS knows them.
     """
     output = Output(as_json)
@@ -42,14 +48,30 @@ def command(
             nowhere = tr("You have no job {job} in CUPS.", job=job)
         raise CupsGone(nowhere, tr("See cirrusctl jobs."))
     about = view.document
-    width = max(cell_len(translated(title)) for _, title in _TITLES) + len(": ")
-    lines: list[str] = [tr("Job {job}", job=job)]
-    for key, title in _TITLES:
-        if about[key]:
-            head = translated(title) + ":"
-            lines.append(joined(" ", (f"  {head}{' ' * (width - cell_len(head))}", about[key])))
-    for at, what in view.moments:
-        lines.append(joined("  ", (f"{at:%Y-%m-%d %H:%M:%S}", what)))
+    causes = _causes(about["message"])
+    said = [(title, about[key]) for key, title in _TITLES if about[key]]
+    for cause in causes:
+        said.append((_CAUSE, joined(" ", (cause.what, f"({cause.code})"))))
+        if cause.do:
+            said.append((_TO_DO, cause.do))
+    moments = [joined("  ", (f"{at:%Y-%m-%d %H:%M:%S}", what)) for at, what in view.moments]
     output.document(
-        about | {"moments": [each._asdict() for each in view.moments]}, joined("\n", lines)
+        about
+        | {"causes": [{"code": each.code, "what": each.what, "do": each.do} for each in causes]}
+        | {"moments": [each._asdict() for each in view.moments]},
+        joined("\n", [tr("Job {job}", job=job), *_aligned(said), *moments]),
     )
+
+
+def _causes(message: str) -> list[Explanation]:
+    """The explanations of the codes in a job's message, which is for the person who printed."""
+    codes = dict.fromkeys(_CODE.findall(message))
+    return [known for code in codes if (known := explanations().get(code))]
+
+
+def _aligned(said: Iterable[tuple[str, str]]) -> Iterable[str]:
+    """The lines of titles and texts, with the texts in one column."""
+    heads = [(f"{translated(title)}:", text) for title, text in said]
+    width = max((cell_len(head) for head, _ in heads), default=0)
+    for head, text in heads:
+        yield joined(" ", (f"  {head}{' ' * (width - cell_len(head))}", text))
