@@ -18,6 +18,7 @@ import trustme
 from cloudlet_server import CloudletServer, Tls
 from curl import Curl
 from paths import REPO
+from programs import Program
 from stranger import NOBODY
 from visitor import Visitor
 
@@ -336,6 +337,30 @@ def test_a_new_cloud_at_a_terminal(tmp_path: Path) -> None:
     again.expect_exact("(sign in as anna)")
     again.terminate(force=True)
     assert not (folder / "first-password").exists()
+    unasked = serving(tmp_path / "other", "--new")
+    unasked.expect_exact(f"made the folder {tmp_path / 'other'} for a new cloud")
+    assert "[y/N]" not in str(unasked.before)
+    unasked.expect_exact("no account yet; to add one, run: cirrus-cloudlet account add NAME")
+    unasked.terminate(force=True)
+
+
+def test_a_missing_folder_without_a_terminal(tmp_path: Path) -> None:
+    """Nothing is asked: the folder is made, and a line says so."""
+    folder = tmp_path / "new"
+    program = str(Path(sys.executable).with_name("cirrus-cloudlet"))
+    command = [program, "serve", "--allow-root", "--listen", "127.0.0.1:0", "--no-announce"]
+    command += ["--data", str(folder)]
+    said = tmp_path / "said"
+    with (
+        said.open("w") as log,
+        Program[str](command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                     text=True) as program_running,
+    ):  # fmt: skip
+        assert program_running.stdout is not None
+        assert program_running.stdout.readline().startswith("Listening on http://127.0.0.1:")
+        assert program_running.stdout.readline().startswith("Web page: http://127.0.0.1:")
+    assert f"cirrus-cloudlet: made the folder {folder} for a new cloud\n" in said.read_text()
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_new_cloud_without_a_terminal(tmp_path: Path) -> None:

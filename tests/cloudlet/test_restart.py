@@ -233,6 +233,9 @@ _UNDO = (
     ALTER TABLE account DROP COLUMN provider; ALTER TABLE account DROP COLUMN subject;
     ALTER TABLE account DROP COLUMN person;
     """,
+    """
+    DROP INDEX job_open; DROP INDEX job_failed; ALTER TABLE transition DROP COLUMN step;
+    """,
 )
 
 
