@@ -122,11 +122,11 @@ _ODD = st.sampled_from(
 _NAMES = st.sampled_from(
     b"file index targets title props cmp compid Name IsInactive Notes Formats DefaultProps name"
     b" password token next copies released id type role location target formats props hold before"
-    b" code state iss error".split()
+    b" code state iss error q status place person day verb job left".split()
 )
 _VALUES = st.sampled_from(
     b"<FILE> <TOKEN> <JOB> Office:Folder Office:Folder;Office:Folder ACME anna pdf;any copies=2"
-    b" copies=%00 copies=2%0Acolor=1".split()
+    b" copies=%00 copies=2%0Acolor=1 waiting failed retry delete 2026-11-30 Office:".split()
 )
 _VALUE = st.lists(_VALUES | _ODD, max_size=3).map(b"".join)
 _FORM = st.lists(st.tuples(_NAMES, _VALUE).map(b"=".join), max_size=6).map(b"&".join)

@@ -22,18 +22,19 @@ class Entry(NamedTuple):
 # in the order of the page; shown if there are several for an account
 NAVIGATION = (
     Entry("/", marked("Jobs")),
+    Entry("/overview", marked("Overview"), Who.COMPANY),
     Entry("/print", marked("Print")),
     Entry("/release", marked("Release")),
     Entry("/devices", marked("Devices"), Who.ADMINISTRATOR),
     Entry("/accounts", marked("Accounts"), Who.ADMINISTRATOR),
     Entry("/keys", marked("API keys"), Who.ADMINISTRATOR),
     Entry("/changes", marked("Changes"), Who.ADMINISTRATOR),
-    Entry("/overview", marked("Overview"), Who.COMPANY),
 )
 
 
 def show(visit: Visit, template: str, /, **values: object) -> Response:
     """Render a template that extends `signed_in.html`."""
-    path = "/" + visit.call.path[0]
+    group = visit.call.path[0]
+    path = "/" if group == "jobs" else f"/{group}"  # the entry of this page
     entries = [each for each in NAVIGATION if each.who.includes(visit.account)]
     return render(template, visitor=visit.visitor, entries=entries, path=path, **values)

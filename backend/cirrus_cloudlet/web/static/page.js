@@ -124,5 +124,12 @@ document.addEventListener("submit", event => {
   event.preventDefault();
   send(form).catch(() => tellOf("unsent"));
 });
+const all = document.getElementById("all");
+if (all) {
+  all.parentElement.hidden = false;
+  all.addEventListener("change", () => {
+    for (const each of document.querySelectorAll(".select")) each.checked = all.checked;
+  });
+}
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 refresh();
