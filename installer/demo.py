@@ -225,7 +225,7 @@ def _conclude(cups: PrivateCups, cloud: CloudletServer, job_id: int) -> None:
 
 def _keep(cups: PrivateCups, cloud: CloudletServer) -> None:
     with contextlib.suppress(KeyboardInterrupt):
-        password = cloud.cli("account", "add", ACCOUNT, "--company", COMPANY)
+        password = cloud.cli("account", "add", ACCOUNT, "--company", COMPANY, "--role", "admin")
         link = cloud.cli("account", "link", ACCOUNT, "--address", cloud.url)
         _say("Both servers stay until Ctrl-C")
         _tell(f"look:     {link}")
