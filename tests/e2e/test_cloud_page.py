@@ -308,6 +308,8 @@ def test_find_and_change_jobs_by_keyboard(
     page.keyboard.press("Enter")
     expect(page.get_by_text("2 jobs changed.")).to_be_visible()
     expect(page.locator(".job .mark", has_text="Deleted")).to_have_count(2)
+    # nothing is left to select
+    expect(page.get_by_text("Selected jobs:")).to_be_hidden()
 
 
 def _tab_to(page: Page, wanted: Locator) -> None:
