@@ -132,7 +132,7 @@ def test_the_wire(own_site: PrintSite) -> None:
     [
         (("--submit", "Paris:Laser1"), 2, "--submit needs --server"),
         (("--server", "h", "--submit", "Paris"), 2, "--submit Paris is not LOCATION:DEVICE"),
-        (("--server", "h"), 3, "Add one: cirrusctl setup"),
+        (("--server", "h"), 7, "Add one: cirrusctl setup"),
     ],
 )
 def test_the_wire_of_nothing(

@@ -39,6 +39,7 @@ from cirrus_bridge.cirrusctl.queues.find import cloud_queues, unknown_queue
 from cirrus_bridge.journal.history import MOST_ROWS
 
 WATCH_S = 2.0
+ENDED = 20
 ONLY_OWN = tr("These are your own jobs in CUPS. Root sees all jobs, and each step to the device.")
 
 
@@ -109,7 +110,7 @@ def command(
     ended: Annotated[
         int,
         typer.Option(min=0, metavar="N", help="How many of the last ended jobs to list, too."),
-    ] = 20,
+    ] = ENDED,
     before: Annotated[
         int | None,
         typer.Option(
@@ -144,9 +145,7 @@ def command(
             raise WrongAnswer(
                 tr("--watch and --before are for this machine alone, without --host.")
             )
-        options = {"--queue": queue, "--user": user, "--location": location, "--ended": str(ended)}
-        words = [f"{name}={value}" for name, value in options.items() if value is not None]
-        words += [f"--state={each}" for each in state]
+        words = _arguments(queue, user, location, state, ended)
         nothing = tr("No host has such print jobs for the cloud.")
         raise typer.Exit(report(fleet, ["jobs", *words], output, _of_host, _COLUMNS, nothing))
     known_filters = (
@@ -186,6 +185,16 @@ def command(
     output.rows(rows, _COLUMNS, none=none, document=document)
     for text in filter(None, (note, ONLY_OWN if is_user else "")):
         output.remark(text)
+
+
+def _arguments(
+    queue: str | None, user: str | None, location: str | None, states: Sequence[str], ended: int
+) -> list[str]:
+    """The options for other hosts. Defaults are left out, so that a rule of sudo is short."""
+    options = {"--queue": queue, "--user": user, "--location": location}
+    words = [f"{name}={value}" for name, value in options.items() if value is not None]
+    words += [f"--state={state}" for state in states]
+    return [*words, f"--ended={ended}"] if ended != ENDED else words
 
 
 def _of_host(document: Any) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cirrus_bridge.cirrusctl.commands.jobs import ENDED, _arguments
 from cirrus_bridge.cirrusctl.fleet.hosts import Host, hosts
 from cirrus_bridge.cirrusctl.fleet.ssh import SshSettings, command
 from cirrus_bridge.cirrusctl.mistakes import WrongAnswer
@@ -106,3 +107,11 @@ def test_the_command_line() -> None:
     assert words[-6:-1] == ["2222", "-l", "admin", "--", "192.0.2.1"]
     assert shlex.split(words[-1]) == ["sudo", "-n", "cirrusctl", "jobs", "--queue=a b;id", "--json"]
     assert command(Host("h"), ["jobs"], SshSettings())[-2:] == ["h", "cirrusctl jobs --json"]
+
+
+def test_arguments_of_jobs() -> None:
+    """Without filters there is no argument, so that a rule of sudo can be exact."""
+    assert _arguments(None, None, None, [], ENDED) == []
+    assert _arguments("a b", None, None, ["held", "pending"], 5) == [
+        *("--queue=a b", "--state=held", "--state=pending", "--ended=5")
+    ]
