@@ -175,7 +175,7 @@ def test_changes(own: CloudletServer) -> None:
     own.cli("key", "add", "--company", "ACME", "--name", "<i>key</i>")
     newest = anna.get("/changes").text
     assert newest.count('id="change-') == 100
-    assert "API key made" in newest and "&lt;i&gt;key&lt;/i&gt;" in newest
+    assert "API key created" in newest and "&lt;i&gt;key&lt;/i&gt;" in newest
     assert "command on the server" in newest and "online=false" in newest
     older = re.search(r'href="(/changes\?before=\d+)"', newest)
     assert older

@@ -98,7 +98,7 @@ def test_refused_files(shared: CloudletServer, anna: Visitor, tmp_path: Path) ->
     empty.touch()
     refused = _print(anna, text, path="/print/Office/PDF%20only")
     assert refused.status == 400
-    assert _problem(refused) == "\u2068PDF only\u2069 takes pdf, and this file is txt."
+    assert _problem(refused) == "\u2068PDF only\u2069 takes pdf, but this file is txt."
     german = _print(anna, text, "-H", "Accept-Language: de", path="/print/Office/PDF%20only")
     assert _problem(german) == "\u2068PDF only\u2069 nimmt pdf an, und diese Datei ist txt."
     assert _problem(_print(anna, empty)) == "Choose a file that is not empty."

@@ -177,7 +177,7 @@ def test_the_owner_releases_on_the_page(holding: CloudletServer) -> None:
     for job in jobs[1:]:
         holding.wait_for_job(job, 2)
         assert anna.post(f"/jobs/{job}/release").status == 409
-    assert "No job of yours waits" in anna.get("/release").text
+    assert "None of your jobs is waiting" in anna.get("/release").text
     assert _state(holding, foreign)[0] == 0
     assert anna.get("/release/Office/None").status == 404
     assert anna.post("/release/None/Folder").status == 404

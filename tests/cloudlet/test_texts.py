@@ -99,8 +99,8 @@ def test_a_charset_that_changes(own: CloudletServer) -> None:
     job = own.wait_for_job(euro, 2)
     assert Path(job["delivered_path"]).read_bytes() == b"100 \x80"
     held = own.wait_for_job(other, 1, message="Error: the device takes texts in cp1252, and this"
-        " document has '日' (U+65E5) in line 1, which cp1252 lacks; the job waits until an"
-        " administrator has it delivered again")  # fmt: skip
+        " document has '日' (U+65E5) in line 1, which cp1252 lacks; the job waits until"
+        " somebody delivers it again")  # fmt: skip
     assert held["delivered_path"] is None
     assert {each.name for each in (own.data / "documents").iterdir()} == {
         Path(each["document"]).name for each in (job, held)

@@ -81,7 +81,7 @@ def test_a_day_of_an_administrator(page: Page, cloud: CloudletServer, tmp_path: 
 
     go_to(page, "API keys")
     page.get_by_label("Name").fill("front desk")
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
     page.screenshot(path=tmp_path / "secret.png", full_page=True)
     curl = Curl(cloud.url, secret(page))
     cloud.wait_for_job(curl.submit(targets="Lyon:Laser1"), 2)

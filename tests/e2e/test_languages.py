@@ -54,7 +54,7 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
             "Warten auf die Zustellung am Standort Paris. "
             "Der Auftrag ist schon in der Cloud; ein Abbruch hier hält ihn nicht mehr auf."
         )
-        eventually(lambda: "Nobody has followed" not in _says(site, english))
+        eventually(lambda: "has not been tracked" not in _says(site, english))
         assert _says(site, english).startswith(
             "Waiting for delivery at Paris. The cloud already has"
         )

@@ -98,7 +98,7 @@ def test_what_is_refused(page: Page, site: PrintSite, copier: str, tmp_path: Pat
     page.get_by_label("File").set_input_files(text)
     page.get_by_label("Copies").fill("3")
     page.get_by_role("button", name="Print").click()
-    said = page.get_by_role("alert").filter(has_text="takes pdf, ps, and this file is txt.")
+    said = page.get_by_role("alert").filter(has_text="takes pdf, ps, but this file is txt.")
     expect(said).to_be_visible()
     expect(page.get_by_label("Copies")).to_have_value("3")
     _expect_accessible(page, tmp_path / "refused")

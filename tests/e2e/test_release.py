@@ -70,7 +70,7 @@ def test_released_later(holding: PrintSite, page: Page, tmp_path: Path) -> None:
         expect(page.get_by_role("heading", name="Release here")).to_be_visible()
         _expect_accessible(page, tmp_path / "here")
         page.get_by_role("button", name="Release Salaries").click()
-        expect(page.get_by_text("No job of yours waits here.")).to_be_visible()
+        expect(page.get_by_text("None of your jobs is waiting here.")).to_be_visible()
         site.cups.wait_job(job_id, "completed")
     (job,) = site.cloud.jobs()
     assert job["state"] == 2
@@ -83,7 +83,7 @@ def test_all_at_once(holding: PrintSite, page: Page, tmp_path: Path) -> None:
     overview lists the jobs by device."""
     site = holding
     _sign_in(page, site, "nobody", "/release/Paris/Laser1")
-    expect(page.get_by_text("No job of yours waits here.")).to_be_visible()
+    expect(page.get_by_text("None of your jobs is waiting here.")).to_be_visible()
     queue = site.queue(driver=False, options="?wait=submitted")
     for number in range(2):
         site.cups.lp(queue, "-U", "nobody", "-t", f"Number {number}", data=b"12345")

@@ -148,7 +148,9 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     terminal.answer("without TLS? [Y/n]", "y")
     terminal.sees("answers (version cirrus-cloudlet")
     terminal.answer("Company", "Acme")
-    terminal.sees(f"The key goes to {polled.server} alone, and into {polled.config}/servers.d/")
+    terminal.sees(
+        f"The key is sent only to {polled.server}, and stored in {polled.config}/servers.d/"
+    )
     terminal.answer_unseen("API key (not shown)", "no key at all")
     terminal.answer_unseen("API key (not shown)", "a-key-that-is-none")
     terminal.sees("Check that the key is complete")  # before anything else is asked

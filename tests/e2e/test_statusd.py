@@ -169,10 +169,10 @@ def test_a_location_that_is_offline_when_a_job_comes(away: PrintSite) -> None:
     job_id = held_job(away, queue)
     said = away.cups.job(job_id)["job-printer-state-message"]
     assert "Waiting for delivery at Paris (offline since" in said
-    assert "Nobody has followed the job since" in said
+    assert "The job has not been tracked since" in said
     assert "offline since" in away.cups.run("lpstat", "-l", "-o", queue)
     with away.statusd():
-        eventually(lambda: "Nobody has followed" not in message(away, job_id))
+        eventually(lambda: "has not been tracked" not in message(away, job_id))
         assert away.cups.job(job_id)["job-printer-state-message"] == said
         back(away)
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
@@ -390,13 +390,13 @@ def test_no_poller(away: PrintSite) -> None:
     """Without a poller nothing breaks and the job says so; a later poller catches up."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
-    assert "Nobody has followed the job since" in message(away, job_id)
+    assert "The job has not been tracked since" in message(away, job_id)
     assert "start cirrus-statusd" in away.cups.error_log()
     back(away)
     away.wait_jobs(lambda jobs: jobs[0]["state"] == 2)
     with away.statusd():
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
-        assert "Nobody has followed" not in message(away, job_id)
+        assert "has not been tracked" not in message(away, job_id)
 
 
 def test_one_round(away: PrintSite) -> None:

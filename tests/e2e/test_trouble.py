@@ -518,7 +518,7 @@ def test_status_query_never_submits_again(own_site: PrintSite) -> None:
         queue = site.queue(driver=False, server=server.name, options="?waittimeout=2")
         job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
     assert "Waiting for delivery at Paris" in job["job-printer-state-message"]
-    assert "Nobody has followed the job since" in job["job-printer-state-message"]
+    assert "The job has not been tracked since" in job["job-printer-state-message"]
     assert [r.method for r in server.requests].count("PUT") == 1
 
 

@@ -73,7 +73,7 @@ def test_a_failed_delivery(own_site: PrintSite) -> None:
     with site.statusd():
         job_id = site.cups.lp(queue, data=b"x")
         site.cups.wait_job(job_id, "held")
-        eventually(lambda: "Paris could not print the job yet" in _shown(site, job_id))
+        eventually(lambda: "Paris has not been able to print the job yet" in _shown(site, job_id))
         said = _shown(site, job_id)
         assert "tell your administrator (CB-704)" in said and not JARGON.search(said), said
     (cloud_job,) = site.cloud.jobs()

@@ -338,7 +338,7 @@ class BackendRun:
             self.report.debug("cirrus-statusd is not running; start cirrus-statusd")
             # a time, because the message stays for as long as the job waits
             advice = tr(
-                "Nobody has followed the job since {time}; tell your administrator.",
+                "The job has not been tracked since {time}; tell your administrator.",
                 time=format(now, "%H:%M"),
             )
             text = joined(" ", (text, advice))

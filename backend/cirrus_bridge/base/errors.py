@@ -249,7 +249,7 @@ class KeyRefused(Definitive, code="CB-402", kind=Kind.CONFIGURATION):
 
 
 class NotPermitted(Definitive, code="CB-404", kind=Kind.CONFIGURATION):
-    person = "The print server does not let this printer print there. Tell your administrator."
+    person = "The print server does not allow this printer to print. Tell your administrator."
     title = "the key is valid, but does not permit this request"
     advice = """ask the server's administrator to grant the right, or correct the queue's company
     and target (`lpadmin -v`)"""
@@ -368,7 +368,8 @@ class RepeatedId(SubmitUnanswered, code="CB-422"):
 
 class ServerAway(CirrusError, code="CB-431", kind=Kind.PASSING):
     person = (
-        "The print server did not work for too long, so the job is held. Tell your administrator."
+        "The print server was unavailable for too long, so the job is held. Tell your "
+        "administrator."
     )
     title = "`contimeout` is over"
     advice = "when the server is back, release the job"
@@ -376,7 +377,7 @@ class ServerAway(CirrusError, code="CB-431", kind=Kind.PASSING):
 
 
 class WaitsForServer(CirrusError, code="CB-434", kind=Kind.PASSING, disposition=Disposition.WAIT):
-    title = "the server has not worked for a while, so the job does not block its queue any longer"
+    title = "the server has not worked for a while, so the job no longer blocks its queue"
     meaning = """The message names the cause. cirrus-statusd checks the server, and releases the job
     when the server works. `cirrusctl doctor` gives more details."""
 

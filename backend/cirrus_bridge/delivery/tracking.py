@@ -72,8 +72,8 @@ def describe_to_person(receipt: Receipt, status: JobStatus) -> Words:
     where = receipt.target
     if status.is_failing:
         return tr(
-            "{location} could not print the job yet; if this stays so, tell your administrator "
-            "({code})",
+            "{location} has not been able to print the job yet; if this continues, tell your "
+            "administrator ({code})",
             location=where.location,
             code=DeliveryFailing.code,
         )

@@ -32,7 +32,7 @@ LOOK_S = 2.0  # between looks at the other jobs of the queue
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # ceilings of the wait between two attempts
 FOR_SERVER, FOR_CORRECTION = "server", "correction"  # what a held job waits for
 HELD_UNTIL_IT_WORKS = tr("The job is held and continues by itself when the server works again.")
-IF_IT_TAKES_LONG = tr("If this takes long, tell your administrator.")
+IF_IT_TAKES_LONG = tr("If this takes a long time, tell your administrator.")
 NO_POLLER = (
     "the job waits in its queue, because cirrus-statusd is not running; start cirrus-statusd"
 )

@@ -73,7 +73,7 @@ def _list_accounts(data: Path) -> None:
         )
         for each in accounts
     ]  # fmt: skip
-    titles = ("name", "company", "location", "made at", "role", "state", "signs in with")
+    titles = ("name", "company", "location", "created at", "role", "state", "signs in with")
     write_list(rows, *titles, "prints as")
 
 
@@ -128,7 +128,7 @@ def _set_password(data: Path, ask: bool, name: str) -> None:
 def _make_link(data: Path, name: str, address: str) -> None:
     with Store(data) as store:
         secret = Accounts(store).make_link(name, OPERATOR)
-    tell(f"Made a link for the account {name}. Send the link to nobody else.")
+    tell(f"Created a sign-in link for the account {name}. Send the link to nobody else.")
     print(f"{address.rstrip('/')}/sign-in#link={secret}")
 
 

@@ -107,9 +107,10 @@ for _verb in sorted(ENDS):
 def _release(data: Path, job: str) -> None:
     with Store(data) as store:
         Releases(store).release(job, OPERATOR)
+    print(f"Job {job} is released.")
 
 
-@command("job retry", "deliver a held job again", _JOB)
+@command("job retry", "deliver a job again after its delivery has failed", _JOB)
 def _retry(data: Path, job: str) -> None:
     with Store(data) as store:
         Jobs(store).retry(job, OPERATOR)

@@ -46,7 +46,7 @@ def _list_keys(data: Path) -> None:
         (key.name, key.company or "(any company)", timestamp(key.created) or "", key.role)
         for key in keys
     ]
-    write_list(rows, "name", "company", "made at", "role")
+    write_list(rows, "name", "company", "created at", "role")
 
 
 @command("key role", "give a key another role at once", _NAME, argument("role", choices=list(Role)))

@@ -22,7 +22,7 @@ from cirrus_cloudlet.inventory.inventory import Device
 from cirrus_cloudlet.inventory.tags import make_safe, substitute
 from cirrus_cloudlet.storage.jobs import Job
 
-JOB_WAITS = "the job waits until an administrator has it delivered again"
+JOB_WAITS = "the job waits until somebody delivers it again"
 _TIME_LIMIT_S = 600.0
 _POLL_S = 0.05
 _MESSAGE_CHARACTERS = 300

@@ -125,7 +125,7 @@ def _new_id(visit: Visit, kind: str, known: Mapping[str, object]) -> str:
     if len(wanted.encode()) > _ID_BYTES:
         raise RequestFault(400, tr("This id is too long."))
     if wanted in known:
-        raise RequestFault(409, tr("There is already one with this id."))
+        raise RequestFault(409, tr("This id is already in use."))
     return wanted
 
 

@@ -98,4 +98,4 @@ class FileForm:
 
 
 def _malformed() -> RequestFault:
-    return RequestFault(400, tr("The form did not arrive as a whole. Send it again."))
+    return RequestFault(400, tr("The form arrived incomplete. Send it again."))

@@ -128,7 +128,7 @@ def _in_words(visit: Visit, location: Location, device: Device) -> Iterator[None
     except WrongFormat as error:
         raise Refusal(
             tr(
-                "{device} takes {formats}, and this file is {format}.",
+                "{device} takes {formats}, but this file is {format}.",
                 device=isolated(device.name or device.id),
                 formats=", ".join(error.formats),
                 format=error.found,

@@ -227,7 +227,7 @@ def test_waittimeout(site: Site) -> None:
     queue = parse_queue_uri(URI, QueueSettings(onfailure="stop"))
     assert document.device_uri == followed_uri(queue)
     assert b"Waiting for delivery at Paris" in site.said.getvalue()
-    assert b"Nobody has followed the job" not in site.said.getvalue()
+    assert b"The job has not been tracked" not in site.said.getvalue()
 
 
 def test_no_poller_runs(site: Site) -> None:
@@ -235,7 +235,7 @@ def test_no_poller_runs(site: Site) -> None:
     start."""
     site.print()
     *log, message = site.said.getvalue().splitlines()
-    assert b"Nobody has followed the job since" in message and b"statusd" not in message
+    assert b"The job has not been tracked since" in message and b"statusd" not in message
     assert any(b"start cirrus-statusd" in line for line in log)
 
 

@@ -104,7 +104,8 @@ def test_an_error_of_the_location(state: DeliveryState) -> None:
     """The person learns whom to tell; the administrator finds the location's words by the code."""
     said = held_message([_target(state, message="Error: false: exit status 1")], {}, NOW)
     assert said.startswith(
-        "Paris could not print the job yet; if this stays so, tell your administrator (CB-704). "
+        "Paris has not been able to print the job yet; if this continues, tell your administrator"
+        " (CB-704). "
     )
     with pytest.raises(DeliveryEnded) as caught:
         check_delivered([_target(DELETED, message="Error: false: exit status 1")])

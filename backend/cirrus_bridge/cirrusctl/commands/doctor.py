@@ -77,7 +77,7 @@ def command(
     )
     if fleet is not None:
         if server is not None or submit is not None:
-            raise WrongAnswer(tr("--server is for this machine alone, without --host."))
+            raise WrongAnswer(tr("--server cannot be combined with --host or --inventory."))
         none = tr("The doctor finds nothing wrong.")
         raise typer.Exit(report(fleet, ["doctor"], output, rows_of_host, COLUMNS, none))
     installation = Installation.here()

@@ -143,7 +143,7 @@ def command(
     if fleet is not None:
         if watch or before is not None:
             raise WrongAnswer(
-                tr("--watch and --before are for this machine alone, without --host.")
+                tr("--watch and --before cannot be combined with --host or --inventory.")
             )
         words = _arguments(queue, user, location, state, ended)
         nothing = tr("No host has such print jobs for the cloud.")

@@ -59,7 +59,7 @@ def hosts(listed: str | None, inventory: Path | None) -> list[Host]:
         found += _in_yaml(inventory) if inventory.suffix in _YAML else _in_file(inventory)
     by_name = {host.name: host for host in reversed(found)}
     if not by_name:
-        raise WrongAnswer(tr("There is no host."), tr("Name hosts with --host or --inventory."))
+        raise WrongAnswer(tr("No hosts are given."), tr("Name hosts with --host or --inventory."))
     return [by_name[name] for name in dict.fromkeys(host.name for host in found)]
 
 

@@ -20,20 +20,21 @@ Hosts: TypeAlias = Annotated[
 Inventory: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        metavar="FILE", help="Ask the hosts of a list, or of an inventory of Ansible, over ssh."
+        metavar="FILE", help="Ask the hosts in a list, or in an Ansible inventory, over ssh."
     ),
 ]
 SshConfig: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="FILE", help="A configuration of ssh for these hosts.")
+    str | None, typer.Option(metavar="FILE", help="An ssh configuration file for these hosts.")
 ]
 Sudo: TypeAlias = Annotated[
     bool, typer.Option("--sudo", help="Run cirrusctl with sudo on these hosts.")
 ]
 Parallel: TypeAlias = Annotated[
-    int, typer.Option(min=1, max=500, metavar="N", help="The most hosts to ask at once.")
+    int,
+    typer.Option(min=1, max=500, metavar="N", help="The maximum number of hosts to ask at once."),
 ]
 HostTimeout: TypeAlias = Annotated[
-    float, typer.Option(min=1, metavar="S", help="How many seconds to wait for each host.")
+    float, typer.Option(min=1, metavar="S", help="The number of seconds to wait for each host.")
 ]
 AT_ONCE, LIMIT_S = 16, 30.0
 

@@ -85,7 +85,7 @@ def _ask(host: Host, arguments: Sequence[str], settings: SshSettings) -> HostOut
     except ProgramFailed as error:
         return HostOutput(host.name, None, None, f"ssh: {error}")
     said = complaint.strip().splitlines()
-    why = said[-1] if said else tr("it sent nothing that cirrusctl would send")
+    why = said[-1] if said else tr("no reason given")
     if status == _SSH_FAILED:
         return HostOutput(host.name, None, None, why)
     if status == _NOT_FOUND:

@@ -22,8 +22,8 @@ from cirrus_bridge.config.servers import is_key
 
 _LONGER_THAN_WORDS = 16
 _A_KEY = tr(
-    "! This looks like an API key, and was not used. Setup asks for the key later, and then shows "
-    "no letter of it. If anyone has seen the key, revoke it."
+    "! This looks like an API key, and was not used. Setup asks for the key later, and does not "
+    "show it then. If anyone has seen the key, revoke it."
 )
 
 

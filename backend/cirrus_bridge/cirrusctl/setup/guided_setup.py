@@ -98,7 +98,7 @@ class GuidedSetup:
                 return known.api_key.reveal()
         self._kept = None
         goes = tr(
-            "The key goes to {name} alone, and into {path}, which only root can read.",
+            "The key is sent only to {name}, and stored in {path}, which only root can read.",
             name=server.name,
             path=path,
         )
