@@ -208,7 +208,7 @@ def test_unfinished_jobs(own: CloudletServer, curl_own: Curl, tmp_path: Path) ->
     own.cli("location", "offline", "ACME/Away")
     failed = curl_own.submit(title="fails", targets="Office:C")
     curl_own.submit(title="waits", targets="Away:F")
-    own.wait_for_job(failed, 1, message="an administrator")
+    own.wait_for_job(failed, 1, message="somebody delivers it again")
     for number in range(55):
         curl_own.submit(title=f"later {number}")
     visitor = _visitor(own)
@@ -227,7 +227,7 @@ def test_change_many_jobs(own: CloudletServer, curl_own: Curl, tmp_path: Path) -
     own.cli("device", "add", "ACME/Office/C", "--type", "command", "--target", f"test -e {ready}")
     jobs = [curl_own.submit(title=f"fails {n}", targets="Office:C") for n in range(3)]
     for job_id in jobs:
-        own.wait_for_job(job_id, 1, message="an administrator")
+        own.wait_for_job(job_id, 1, message="somebody delivers it again")
     done = curl_own.submit(title="done")
     own.wait_for_job(done, 2)
     visitor = _visitor(own)

@@ -113,7 +113,7 @@ def test_overview(own: CloudletServer) -> None:
     own.cli("device", "add", "ACME/Away/F")
     own.cli("location", "offline", "ACME/Away")
     curl = Curl(own.url, own.key)
-    own.wait_for_job(curl.submit(targets="Office:C"), 1, message="an administrator")
+    own.wait_for_job(curl.submit(targets="Office:C"), 1, message="somebody delivers it again")
     for _ in range(2):
         own.wait_for_job(curl.submit(), 2)
         curl.submit(targets="Away:F")

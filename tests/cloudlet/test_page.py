@@ -341,7 +341,7 @@ def test_deliver_again_and_delete(own: CloudletServer, tmp_path: Path) -> None:
     visitor, curl = _visitor(own), Curl(own.url, own.key)
     first, second = (curl.submit(targets="Office:C") for _ in range(2))
     for each in (first, second):
-        own.wait_for_job(each, 1, message="an administrator")
+        own.wait_for_job(each, 1, message="somebody delivers it again")
     assert "Not delivered" in visitor.get("/").text
     ready.touch()
     assert visitor.post(f"/jobs/{first}/retry").status == 303
