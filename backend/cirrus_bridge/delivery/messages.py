@@ -18,6 +18,8 @@ from cirrus_bridge.delivery.tracking import TrackedDelivery, describe_to_person,
 
 OFFLINE_AFTER_S = 60.0
 CANCELING = tr("The cloud already has the job; canceling it here does not stop it.")
+_TELL = tr("If this takes a long time, tell your administrator.")
+_RELEASE = tr("Release the job at that device; if you do not know how, ask your administrator.")
 
 _ANY = "\0"
 Offline = Mapping[str, float]  # location id → offline since, in seconds since the epoch
@@ -32,8 +34,9 @@ class QueueNews:
 
 
 def held_message(targets: Sequence[TrackedDelivery], offline: Offline, now: datetime) -> str:
-    """The message of a job that CUPS holds until the document is delivered."""
-    parts = []
+    """The message of a job that CUPS holds until the document is delivered. The person who printed
+    reads what happens, and what to do or whom to tell."""
+    parts, advice = [], dict[Words, None]()
     for target in targets:
         text = describe_to_person(target.receipt, target.status)
         status = target.status
@@ -42,9 +45,13 @@ def held_message(targets: Sequence[TrackedDelivery], offline: Offline, now: date
             place = _place(target.receipt.target.location, offline, now)
             where = tr("Waiting for delivery at {place}", place=place)
             text = quoting(where, target.status.message)
+            if target.receipt.target.location in offline:
+                advice[_TELL] = None
+        if status.waits_for_release:
+            advice[_RELEASE] = None
         parts.append(text)
     states = joined("; ", dict.fromkeys(parts))
-    return joined(" ", (tr("{states}.", states=states), CANCELING))
+    return joined(" ", (tr("{states}.", states=states), *advice, CANCELING))
 
 
 def queue_news(
@@ -55,7 +62,8 @@ def queue_news(
     now: datetime,
 ) -> QueueNews:
     """The reasons and message of a queue. Everyone reads them, so they are about the queue alone:
-    what became of a person's job is on the job.
+    what became of a person's job is on the job. Dialogs show only the beginning of a long message,
+    so the notice comes first.
 
     Args:
         counts: the deliveries of the queue's documents that a poller follows.
@@ -88,15 +96,13 @@ def queue_news(
             place=location,
         )
         parts.append(text)
+    if trouble and parts:
+        parts.append(tr("the status cannot be checked right now: {trouble}", trouble=trouble))
     is_offline = any(location in offline for location, _ in waiting)
     reasons = {OFFLINE_REASON} if is_offline else set()
     if notice or (trouble and parts):
         reasons.add(UNASKED_REASON)
-    if trouble and parts:
-        parts.append(tr("the status cannot be checked right now: {trouble}", trouble=trouble))
-    if notice:
-        parts.append(notice)
-    return QueueNews(frozenset(reasons), joined("; ", parts))
+    return QueueNews(frozenset(reasons), joined("; ", filter(None, (notice, *parts))))
 
 
 def is_told_offline(message: str, location: str, language: str) -> bool:

@@ -108,7 +108,10 @@ class Outages:
         self._end_contimeout()
 
     def notices(self) -> Mapping[str, Words]:
-        """The texts that queues show about jobs that wait for a server."""
+        """The texts that queues show about jobs that wait for a server.
+
+        The cause comes first, because dialogs cut long texts off.
+        """
         found: dict[str, Words] = {}
         for server, outage in self._outages.items():
             jobs_of: defaultdict[str, set[int]] = defaultdict(set)
@@ -121,7 +124,7 @@ class Outages:
                     len(jobs),
                     server=server.name,
                 )
-                found[queue] = joined(": ", filter(None, (text, outage.trouble)))
+                found[queue] = joined(" ", filter(None, (outage.trouble, text)))
         return found
 
     def _find_waiting_jobs(self) -> None:

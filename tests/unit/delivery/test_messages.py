@@ -50,6 +50,7 @@ def test_a_held_job_says_where_it_waits_and_since_when() -> None:
         "Waiting for delivery at Paris (offline since 09:12); "
         "Waiting for delivery at Lyon (offline since 2026-11-24 09:12); "
         "Received at Rome: no paper. "
+        "If this takes a long time, tell your administrator. "
         "The cloud already has the job; canceling it here does not stop it."
     )
 
@@ -70,6 +71,16 @@ def test_a_queue_counts_by_location() -> None:
         "1 job received at Paris"
     )
     assert news.reasons == {OFFLINE_REASON}
+
+
+def test_a_server_that_is_away_comes_first() -> None:
+    """Dialogs cut a long message off, so a queue begins with what keeps everyone from printing."""
+    counts = DeliveryCounts([_target(SUBMITTED)])
+    news = queue_news(counts, {"Paris": _at(9, 12)}, "The server is away. 1 job is held", "", NOW)
+    assert news.message == (
+        "The server is away. 1 job is held; 1 job waiting at Paris (offline since 09:12)"
+    )
+    assert news.reasons == {OFFLINE_REASON, UNASKED_REASON}
 
 
 def test_counts_follow_changes() -> None:
@@ -123,7 +134,7 @@ def test_servers_that_do_not_work() -> None:
     """The queue says what cannot be asked, and what waits for its server."""
     news = queue_news(DeliveryCounts([_target(SUBMITTED)]), {}, "1 job is held", "no key", NOW)
     assert news.message == (
-        "1 job waiting at Paris; the status cannot be checked right now: no key; 1 job is held"
+        "1 job is held; 1 job waiting at Paris; the status cannot be checked right now: no key"
     )
     assert news.reasons == {UNASKED_REASON}
 
@@ -172,7 +183,10 @@ def test_jobs_that_wait_for_their_owners() -> None:
         _target(SUBMITTED, message="Waiting for release: the job names no user.", job_id=2),
     ]
     offline = {"Paris": _at(9, 12)}
-    assert held_message(targets[:1], offline, NOW).startswith("Waiting for release at Paris:L1. ")
+    assert held_message(targets[:1], offline, NOW) == (
+        "Waiting for release at Paris:L1. Release the job at that device; if you do not know how, "
+        "ask your administrator. The cloud already has the job; canceling it here does not stop it."
+    )
     assert held_message(targets[1:], offline, NOW).startswith(
         "Waiting for release at Paris:L1: the job names no user."
     )

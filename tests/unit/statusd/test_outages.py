@@ -151,7 +151,7 @@ def test_a_server_that_does_not_answer(site: Site) -> None:
     site.goes_on_for(LOOK_S)
     assert site.api.calls == ["version"]
     assert site.outages.notices()["q"] == (
-        "2 jobs are held until h works again: The print server cannot be reached. (CB-411)"
+        "The print server cannot be reached. (CB-411) 2 jobs are held until h works again"
     )
     while len(site.api.calls) < 5:
         assert site.released == []

@@ -177,7 +177,7 @@ def job_rows(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     progress = job["progress"] if job["state"] == "processing" else None
     found[0] = {**job, "progress": progress, **found[0]}
     there, here = found[-1]["says"], job["message"]
-    found[-1]["says"] = here if there in here else " ".join(filter(None, (there, here)))
+    found[-1]["says"] = here if there in here else "; ".join(filter(None, (there, here)))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
-from cirrus_bridge.cirrusctl.jobs.view import job_views
+from cirrus_bridge.cirrusctl.jobs.view import job_rows, job_views
 from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.jobs import COMPLETED, CupsJob
 from cirrus_bridge.journal.documents import Delivery, Document
@@ -39,6 +39,14 @@ def test_the_newest_number_of_a_second() -> None:
     later = dataclasses.replace(forgotten, key=forgotten.key._replace(job_id=3))
     views = job_views([in_cups("urn:uuid:new", 2)], [forgotten, later])
     assert [view.job_id for view in views] == [3, 2, 1]
+
+
+def test_two_messages_in_one_cell() -> None:
+    """The table separates what the location says from what the job says."""
+    deliveries = [{"target": "L:D", "cloud_job": "1", "state": "received", "message": "Jam"}]
+    job = {"documents": [{"deliveries": deliveries}], "progress": None, "state": "held"}
+    (row,) = job_rows({**job, "message": "Tell your administrator."})
+    assert row["says"] == "Jam; Tell your administrator."
 
 
 def test_pages() -> None:
