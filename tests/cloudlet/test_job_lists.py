@@ -192,7 +192,7 @@ def test_search_and_pages(own: CloudletServer, curl_own: Curl) -> None:
     assert _titles(visitor.get(f"/jobs?day={today - timedelta(days=2)}")) == []
     for wrong in ("day=tomorrow", "day=9999-12-31", "status=none", "none=1"):
         assert visitor.get(f"/jobs?{wrong}").status == 400
-    assert "Nothing here yet." in visitor.get("/jobs?place=Nowhere:None").text
+    assert "No jobs found." in visitor.get("/jobs?place=Nowhere:None").text
 
 
 @pytest.fixture
