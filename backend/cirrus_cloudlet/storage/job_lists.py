@@ -18,8 +18,8 @@ from cirrus_cloudlet.storage.releases import Viewer
 from cirrus_cloudlet.storage.text_index import PERSON, TextIndex, fold, scope, scope_of_person
 
 MAX_COUNT = 1000  # above this, jobs are not counted
-_CHUNK = 100
-_CHUNKS = 20  # that one page looks at
+# the jobs that one page looks at; few steps, because a search costs as much for one job as for many
+_CHUNKS = (100, 300, 1600)
 _LAST = 2**62
 _FAILED = "step = 'held' AND substr(message, 1, 6) = 'Error:'"
 _FROM_FAILED = f"FROM job INDEXED BY job_failed WHERE {_FAILED}"
@@ -85,12 +85,12 @@ class JobLists:
         if wanted.text and (job := self._by_id(wanted, before, after)):
             return JobPage([job], None, is_complete)
         words, found = fold(wanted.text).split(), list[Job]()
-        for _ in range(_CHUNKS):
-            numbers = self._numbers(wanted, words, before, after)
+        for chunk in _CHUNKS:
+            numbers = self._numbers(wanted, words, before, after, chunk)
             found += [job for job in self._read(numbers) if _belongs(job, wanted, words)]
             if len(found) > count:
                 return JobPage(found[:count], found[count - 1].sequence, is_complete)
-            if len(numbers) < _CHUNK:
+            if len(numbers) < chunk:
                 return JobPage(found, None, is_complete)
             before = numbers[-1]
         return JobPage(found, before, is_complete)
@@ -132,7 +132,9 @@ class JobLists:
                 return job
         return None
 
-    def _numbers(self, wanted: Filter, words: Sequence[str], before: int, after: int) -> list[int]:
+    def _numbers(
+        self, wanted: Filter, words: Sequence[str], before: int, after: int, count: int
+    ) -> list[int]:
         """The next sequences of a list, newest first; some may not belong to the list."""
         company, location, device = wanted.viewer.company, wanted.location, wanted.device
         if _needs_texts(wanted):
@@ -140,7 +142,7 @@ class JobLists:
             scopes = [scope(*names)]
             if wanted.person:
                 scopes.append(scope_of_person(company, wanted.person))
-            return self._texts.find(scopes, words, before, after, _CHUNK)
+            return self._texts.find(scopes, words, before, after, count)
         source = {
             Status.ALL: "FROM job WHERE true",
             Status.WAITING: f"{_FROM_OPEN} AND NOT ({_FAILED})",
@@ -155,7 +157,7 @@ class JobLists:
         rows = self._store.execute(
             f"SELECT sequence {source} AND {' AND '.join(conditions)}"
             " ORDER BY sequence DESC LIMIT ?",
-            *(*values, _CHUNK),
+            *(*values, count),
         )
         return [row["sequence"] for row in rows]
 

@@ -22,6 +22,8 @@ _BATCH = 100
 _BATCHES_NOW = 20  # that a search adds itself
 _LAST = 2**62
 _PIECE = 3
+# of a search; each term costs time while no other search runs, and a reader checks each job anyway
+_TERMS, _BEGINNINGS = 32, 3
 _END = "\ue080"  # behind a text, so that its last two characters begin a piece, too
 _SCHEMA = f"""
 CREATE VIRTUAL TABLE job_text USING fts5 (
@@ -61,11 +63,10 @@ class TextIndex:
 
         Args:
             scopes: tokens that a job must have.
-            words: folded words, of which a job contains each. One character finds any job.
+            words: folded words, of which a job contains each. One character finds any job, and so
+                do the shortest words of very many.
         """
-        terms = [f'"{token}"' for token in scopes]
-        for word in words:
-            terms += _terms(word)
+        terms = [*(f'"{token}"' for token in scopes), *_terms(words)]
         values = (" AND ".join(terms), before, after, count)
         return self._derived.use(
             lambda db: [
@@ -150,13 +151,18 @@ def _tokens(row: sqlite3.Row) -> set[str]:
     return found
 
 
-def _terms(word: str) -> list[str]:
-    """The terms of a word in FTS5's language: all pieces of it, or the pieces that it begins."""
-    written = _written(word)
-    if len(written) >= _PIECE:
-        return [f'"{written[at : at + _PIECE]}"' for at in range(len(written) - _PIECE + 1)]
-    # one letter of ASCII begins so many pieces that a search for it takes long
-    return [f'"{written}" *'] if len(written) > 1 or not word.isascii() else []
+def _terms(words: Iterable[str]) -> list[str]:
+    """The terms of words in FTS5's language: all pieces of a word, or the pieces that it begins.
+    Long words, which few jobs contain, come first."""
+    pieces, beginnings = dict[str, None](), list[str]()
+    for written in sorted({_written(word) for word in words}, key=lambda word: (-len(word), word)):
+        if len(written) >= _PIECE:
+            found = (written[at : at + _PIECE] for at in range(len(written) - _PIECE + 1))
+            pieces |= dict.fromkeys(f'"{piece}"' for piece in found)
+        # one letter of ASCII begins so many pieces that a search for it takes long
+        elif len(written) > 1 or not written.isascii():
+            beginnings.append(f'"{written}" *')
+    return [*pieces][:_TERMS] + beginnings[:_BEGINNINGS]
 
 
 def _written(folded: str) -> str:
