@@ -35,7 +35,7 @@ def _changes(server: CloudletServer, *company: str) -> list[list[str]]:
 
 def test_each_way_to_change_something(own: CloudletServer) -> None:
     """Changes by commands, by the API and on the page are listed, with no secret in the list."""
-    own.cli("device", "add", "-p", "Rival/Rome/Laser", "--props", "JobPIN=4711")
+    own.cli("device", "add", "-p", "Rival/Rome/Laser", "--props", "JobPIN=pin-of-rome")
     key = own.cli("key", "add", "--company", "ACME", "--name", "desk", "--role", "admin")
     password = own.cli("account", "add", "anna", "--company", "ACME")
     before = len(_changes(own))
@@ -73,7 +73,7 @@ def test_each_way_to_change_something(own: CloudletServer) -> None:
     with sqlite3.connect(own.data / "cloudlet.db") as db:
         dump = "\n".join(db.iterdump())
     db.close()
-    assert not [secret for secret in (key, password, "4711") if secret in dump]
+    assert not [secret for secret in (key, password, "pin-of-rome") if secret in dump]
     assert own.cli("audit", "list").splitlines()[0].split("\t")[3:6] == [
         "ACME", "key revoke", "desk"
     ]  # fmt: skip
