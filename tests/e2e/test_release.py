@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from print_site import PrintSite, document, eventually
 
@@ -97,6 +97,41 @@ def test_all_at_once(holding: PrintSite, page: Page, tmp_path: Path) -> None:
     _expect_accessible(page, tmp_path / "released")
     for job in site.cloud.jobs():
         site.cloud.wait_for_job(job["id"], 2)
+
+
+def test_a_double_click(holding: PrintSite, page: Page) -> None:
+    """A double click releases a job once. Whoever releases a job that is gone can read why that
+    did not work for as long as they like."""
+    site = holding
+    queue = site.queue(driver=False, options="?wait=submitted")
+    for title in ("Once", "Gone"):
+        site.cups.lp(queue, "-U", "nobody", "-t", title, data=b"12345")
+    _sign_in(page, site, "nobody", "/release/Paris/Laser1")
+    changes: list[str] = []
+    page.on("request", lambda each: changes.append(each.url) if each.method == "POST" else None)
+    page.get_by_role("button", name="Release Once").dblclick()
+    expect(page.get_by_role("button", name="Release Once")).to_be_hidden()
+    assert len(changes) == 1
+    gone = page.get_by_role("button", name="Release Gone")
+    expect(gone).to_be_visible()
+
+    def stay(route: Route) -> None:
+        """Let the page believe that nothing has changed."""
+        if route.request.method == "POST":
+            route.continue_()
+        else:
+            route.fulfill(status=304)
+
+    page.route("**/*", stay)
+    (job_id,) = [job["id"] for job in site.cloud.jobs() if job["title"] == "Gone"]
+    site.cloud.cli("job", "release", job_id)
+    site.cloud.wait_for_job(job_id, 2)
+    gone.click()
+    refusal = page.get_by_role("alert").filter(has_text="no longer possible")
+    expect(refusal).to_be_visible()
+    for _ in range(3):  # the page has looked twice by then
+        page.wait_for_event("request")
+    expect(refusal).to_be_visible()
 
 
 def test_the_sheet(holding: PrintSite, page: Page, tmp_path: Path) -> None:

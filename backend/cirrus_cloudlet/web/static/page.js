@@ -7,11 +7,13 @@ const TIMEOUT_MS = 30000;
 const parser = new DOMParser();
 let tag = "";
 let timer = 0;
+let failure = "";  // why the server refused the last change; shown until the next change
+const sent = new Set();  // the changes under way
 
 function tell(trouble) {
   const place = document.getElementById("trouble");
   place.hidden = !trouble;
-  place.textContent = trouble;
+  if (place.textContent !== trouble) place.textContent = trouble;  // a screen reader reads each change
 }
 
 // The page's own texts are in the language of the page.
@@ -101,7 +103,7 @@ async function refresh() {
       tag = answer.headers.get("ETag");
       takeOver(await answer.text());
     }
-    tell("");
+    tell(failure);
   } catch {
     tellOf("silent");
   }
@@ -110,11 +112,24 @@ async function refresh() {
 }
 
 async function send(form) {
+  if (sent.has(form.action)) return;  // a double click
+  sent.add(form.action);
+  failure = "";
+  try {
+    failure = await change(form);
+    await refresh();
+  } catch {
+    tellOf("unsent");
+  } finally {
+    sent.delete(form.action);
+  }
+}
+
+// Returns why the server refuses the change; nothing if the change is made.
+async function change(form) {
   const answer = await request(form.action, {method: "POST", body: new URLSearchParams(new FormData(form))});
-  if (answer.ok) return refresh();
-  const page = parser.parseFromString(await answer.text(), "text/html");
-  await refresh();
-  tell(page.getElementById("reason").textContent);
+  if (answer.ok) return "";
+  return parser.parseFromString(await answer.text(), "text/html").getElementById("reason").textContent;
 }
 
 document.addEventListener("submit", event => {
@@ -122,7 +137,7 @@ document.addEventListener("submit", event => {
   if (form.dataset.confirm && !confirm(form.dataset.confirm)) return event.preventDefault();
   if (!form.closest("[data-live]") || "download" in form.dataset) return;
   event.preventDefault();
-  send(form).catch(() => tellOf("unsent"));
+  send(form);
 });
 const all = document.getElementById("all");
 if (all) {
