@@ -564,7 +564,7 @@ def test_servers_that_talk_nonsense(away: PrintSite) -> None:
     away.cloud.stop()
     with away.statusd():
         eventually(lambda: queue_says(away, queue, "the status cannot be checked right now"))
-        assert queue_says(away, queue, "cirrus-delivery-unasked-warning")
+        assert queue_says(away, queue, "offline-warning")
         assert "(CB-411)" in away.cups.printer(queue)["printer-state-message"]
         away.cloud.come_back()
         back(away)

@@ -57,7 +57,7 @@ def test_a_night_without_the_server(brief: PrintSite) -> None:
         said = site.cups.job(jobs[0])["job-printer-state-message"]
         assert "(CB-411)" in said and "continues by itself" in said
         assert "connection refused" in site.cups.error_log()
-        eventually(lambda: "cirrus-delivery-unasked-warning" in _reasons(site, queue))
+        eventually(lambda: "offline-warning" in _reasons(site, queue))
         assert "connecting-to-device" not in _reasons(site, queue)
         eventually(lambda: "4 jobs are held until" in _message(site, queue))
         eventually(lambda: "(CB-411)" in _message(site, queue))
@@ -65,7 +65,7 @@ def test_a_night_without_the_server(brief: PrintSite) -> None:
         site.cloud.come_back()
         for job_id in jobs:
             assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
-        eventually(lambda: "cirrus-delivery-unasked-warning" not in _reasons(site, queue))
+        eventually(lambda: "offline-warning" not in _reasons(site, queue))
         eventually(lambda: "held" not in _message(site, queue))
     assert _order(site) == [b"0", b"1", b"2", b"3"]
 

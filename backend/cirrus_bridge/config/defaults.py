@@ -22,7 +22,6 @@ IDENTITY = {
     "account": "job-account-id",
     "accounting-user": "job-accounting-user-id",
 }
-# printer-state-reasons of queues; CUPS's clients know the first one, and the drivers have texts for
-# both (cupsIPPReason)
+# the one of our printer-state-reasons of queues: clients have words for it, and show a keyword that
+# they do not know as it is (CONTRIBUTING.md, "What clients show")
 OFFLINE_REASON = "offline-warning"
-UNASKED_REASON = "cirrus-delivery-unasked-warning"

@@ -21,7 +21,7 @@ from cirrus_bridge.cups.client import only, printer_uri
 from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Tag
 from cirrus_bridge.cups.jobs import CupsJobs
 
-REASON_PREFIX = "cirrus-delivery-"  # begins our own reasons at a queue
+REASON_PREFIX = "cirrus-delivery-"  # begins the reasons that earlier versions set at a queue
 MESSAGE_PREFIX = "Cirrus Bridge: "  # begins our own message at a queue
 _OF_HELD_JOBS = ("(CB-434)", "(CB-402)", "(CB-404)", "(CB-405)", "(CB-606)")
 MARK = "cirrus-declared"  # an option without effect on jobs; marks the queues of `apply`
@@ -210,7 +210,7 @@ class CupsQueues(CupsJobs):
         enabled it. The message changes only at an idle queue, when no backend sets messages.
 
         Args:
-            reasons: keywords that begin with REASON_PREFIX, or OFFLINE_REASON.
+            reasons: OFFLINE_REASON, or nothing.
             message: for people, without MESSAGE_PREFIX; empty to remove our message.
 
         Returns whether anything was written.

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, joined, tr, translated, trn
-from cirrus_bridge.config.defaults import OFFLINE_REASON, UNASKED_REASON
+from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.tracking import TrackedDelivery, describe_to_person, quoting
 
@@ -98,10 +98,9 @@ def queue_news(
         parts.append(text)
     if trouble and parts:
         parts.append(tr("the status cannot be checked right now: {trouble}", trouble=trouble))
-    is_offline = any(location in offline for location, _ in waiting)
-    reasons = {OFFLINE_REASON} if is_offline else set()
-    if notice or (trouble and parts):
-        reasons.add(UNASKED_REASON)
+    is_location_offline = any(location in offline for location, _ in waiting)
+    is_server_away = notice or (trouble and parts)
+    reasons = {OFFLINE_REASON} if is_location_offline or is_server_away else set()
     return QueueNews(frozenset(reasons), joined("; ", filter(None, (notice, *parts))))
 
 

@@ -11,11 +11,11 @@ import functools
 from collections.abc import Mapping
 
 from cirrus_bridge.base.translation import translations
-from cirrus_bridge.config.defaults import OFFLINE_REASON, UNASKED_REASON
+from cirrus_bridge.config.defaults import OFFLINE_REASON
 
 DOMAIN = "cirrus-ppd"
 LANGUAGES = ("de", "fr", "es", "ja")
-REASONS = (OFFLINE_REASON, UNASKED_REASON)
+REASONS = (OFFLINE_REASON,)
 ENGLISH = {
     "PageSize": "Media Size",
     "PageRegion": "Media Size",
@@ -94,8 +94,7 @@ ENGLISH = {
     "CirrusBitmap Default": "Default",
     "CirrusBitmap 300": "300 dpi",
     "CirrusBitmap 600": "600 dpi",
-    f"cupsIPPReason {OFFLINE_REASON}": "The location is offline",
-    f"cupsIPPReason {UNASKED_REASON}": "The print server does not work for this printer",
+    f"cupsIPPReason {OFFLINE_REASON}": "The location or the print server is offline",
 }
 
 _AT = {

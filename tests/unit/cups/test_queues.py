@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from cirrus_bridge.base.errors import CupsAway
+from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Response, Value
 from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues, QueuePapers
@@ -73,11 +74,11 @@ def test_the_message_of_another_is_not_taken_away() -> None:
 
 def test_the_reasons_of_others_stay() -> None:
     """Foreign reasons stay while ours are added and removed, because CUPS replaces all reasons
-    at once."""
-    server = _Server(IDLE, "", "toner-low", "cirrus-delivery-old-report")
-    CupsQueues(server).tell_queue("q", {"cirrus-delivery-unasked-warning"}, "")
+    at once. Those of an earlier version go."""
+    server = _Server(IDLE, "", "toner-low", "cirrus-delivery-unasked-warning")
+    CupsQueues(server).tell_queue("q", {OFFLINE_REASON}, "")
     reasons = server.queue["printer-state-reasons"]
-    assert set(reasons) == {"toner-low", "cirrus-delivery-unasked-warning"}
+    assert set(reasons) == {"toner-low", OFFLINE_REASON}
 
 
 class _Answers(CupsServer):

@@ -8,7 +8,7 @@ import pytest
 
 from cirrus_bridge.base.errors import DeliveryEnded, DeliveryUnknown
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
-from cirrus_bridge.config.defaults import OFFLINE_REASON, UNASKED_REASON
+from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.messages import (
     held_message,
@@ -80,7 +80,7 @@ def test_a_server_that_is_away_comes_first() -> None:
     assert news.message == (
         "The server is away. 1 job is held; 1 job waiting at Paris (offline since 09:12)"
     )
-    assert news.reasons == {OFFLINE_REASON, UNASKED_REASON}
+    assert news.reasons == {OFFLINE_REASON}
 
 
 def test_counts_follow_changes() -> None:
@@ -136,7 +136,7 @@ def test_servers_that_do_not_work() -> None:
     assert news.message == (
         "1 job is held; 1 job waiting at Paris; the status cannot be checked right now: no key"
     )
-    assert news.reasons == {UNASKED_REASON}
+    assert news.reasons == {OFFLINE_REASON}
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from cirrus_bridge.base.model import (
     Receipt,
     Target,
 )
-from cirrus_bridge.config.defaults import UNASKED_REASON
+from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.config.load import PollerSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
@@ -325,12 +325,12 @@ def test_a_server_that_is_away(site: Site) -> None:
     assert site.state() is DeliveryState.SUBMITTED
     (change,) = site.events("server-away")
     assert change.level == WARNING
-    assert UNASKED_REASON in site.reasons
+    assert OFFLINE_REASON in site.reasons
     assert site.asked < 30
-    site.answers(WAITS, 1)
-    site.goes_on_for(20, WAITS)
+    site.answers(RECEIVED, 1)
+    site.goes_on_for(20, RECEIVED)
     assert len(site.events("server-back")) == 1
-    assert UNASKED_REASON not in site.reasons
+    assert OFFLINE_REASON not in site.reasons
 
 
 def test_a_busy_server(site: Site) -> None:

@@ -19,7 +19,7 @@ from cirrus_bridge.base.model import (
     Target,
 )
 from cirrus_bridge.base.translation import Words, tr
-from cirrus_bridge.config.defaults import OFFLINE_REASON, UNASKED_REASON
+from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING
 from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, Queue
@@ -339,7 +339,7 @@ def test_a_cloud_that_cannot_be_asked(site: Site) -> None:
     assert site.news.trouble_of(sibling) == ""
     site.tell()
     assert "Wrong key." in site.says()[0]
-    assert site.says()[1] == {UNASKED_REASON}
+    assert site.says()[1] == {OFFLINE_REASON}
     assert site.news.has_trouble(sibling, "Away.", of_company=False)
     assert site.news.trouble_of(sibling) == "Away."
     assert site.news.trouble_of(watched.queue) == "Wrong key."
@@ -356,7 +356,7 @@ def test_jobs_that_wait_for_a_server(site: Site) -> None:
     site.tell()
     message, reasons = site.says()
     assert message == f"{MESSAGE_PREFIX}2 jobs are held until h works again"
-    assert reasons == {UNASKED_REASON}
+    assert reasons == {OFFLINE_REASON}
     site.notices.clear()
     site.tell()
     assert site.says() == ("", frozenset())
