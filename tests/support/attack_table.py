@@ -19,6 +19,7 @@ ATTACKERS = {
     "print key": "an API key with the role `print`",
     "page account": "an account for the cloud's web page",
     "server": "control of the server that the bridge talks to, or of a proxy",
+    "host": "control of a host that `cirrusctl` asks over ssh",
     "network": "access to the network",
 }
 _HEAD = """\

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cirrus_bridge.api.exchange import Exchange
+from cirrus_bridge.base.json_size import is_small
 from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt, Target
 from cirrus_bridge.base.text import cut
 from cirrus_bridge.base.translation import tr
@@ -23,11 +24,7 @@ MESSAGE_BYTES = 1024  # of a job's message, and of each other text in its status
 # limits of JSON: each value costs some 70 bytes of memory, and may take only two bytes in an answer
 MOST_VALUES = 10_000
 MOST_VALUES_OF_LOCATION = 1_000_000
-DEEPEST = 16
 
-_STRING = rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"?'  # compiled for large answers only
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_BRACES = bytes.maketrans(b"[]", b"{}")
 _JOB_ID = re.compile(r"(?=.{3,128}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)+")
 
 
@@ -71,7 +68,7 @@ def receipts(exchange: Exchange, targets: Sequence[Target]) -> list[Receipt]:
 
 def json_object(exchange: Exchange, most_values: int = MOST_VALUES) -> Mapping[str, Any]:
     """A JSON object. Its shape is checked before it becomes objects, which take more memory."""
-    if not _is_small(exchange.answer, most_values):
+    if not is_small(exchange.answer, most_values):
         raise exchange.useless(tr("its JSON has too many values, or too many levels"))
     try:
         found = json.loads(exchange.answer.removeprefix(BOM_UTF8).decode())
@@ -110,20 +107,6 @@ def job_status(exchange: Exchange) -> JobStatus:
         if isinstance(properties, dict)
         else {},
     )
-
-
-def _is_small(data: bytes, most_values: int) -> bool:
-    """Whether JSON has at most `most_values` values and DEEPEST levels."""
-    opened = data.count(b"[") + data.count(b"{")
-    if opened <= DEEPEST and opened + data.count(b",") <= most_values:
-        return True
-    outside = re.sub(_STRING, b"", data)
-    if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > most_values:
-        return False
-    nested = outside.translate(_BRACES, _NO_BRACKETS)
-    for _ in range(DEEPEST):
-        nested = nested.replace(b"{}", b"")  # the innermost level
-    return b"{}" not in nested and nested.count(b"{") <= DEEPEST
 
 
 def _text(value: object) -> str:

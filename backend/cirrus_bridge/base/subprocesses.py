@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+
+from cirrus_bridge.base.clock import Clock
+
+_OUTPUT_BYTES = 16 * 1024 * 1024
 
 
 class ProgramFailed(Exception):
@@ -62,12 +67,14 @@ def read_program(command: Sequence[str], *, limit_s: float) -> bytes:
     return done.stdout
 
 
-def output_of(command: Sequence[str], *, limit_s: float) -> tuple[int, str, str]:
+def output_of(
+    command: Sequence[str], *, limit_s: float, most_bytes: int = _OUTPUT_BYTES
+) -> tuple[int, str, str]:
     """The exit status, standard output and standard error of a program, whatever the status.
 
     Raises:
         TimeoutError: the program took more than `limit_s`, and was ended.
-        ProgramFailed: the program cannot be started.
+        ProgramFailed: the program cannot be started, or wrote more than `most_bytes` and was ended.
     """
     try:
         process = subprocess.Popen(
@@ -79,12 +86,50 @@ def output_of(command: Sequence[str], *, limit_s: float) -> tuple[int, str, str]
         )
     except OSError as error:
         raise ProgramFailed(f"cannot be started: {error.strerror}") from error
+    clock = Clock()
+    until_s = clock.monotonic_s() + limit_s
     with process:
         try:
-            out, complaint = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
+            out, complaint = _read_outputs(process, clock, until_s, most_bytes)
+            process.wait(max(0.0, until_s - clock.monotonic_s()))
+        except (subprocess.TimeoutExpired, _TooMuch) as error:
             # its children, too: they may have its output open
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, _TooMuch):
+                raise ProgramFailed(f"wrote more than {most_bytes} bytes and was ended") from None
             raise TimeoutError(f"took more than {limit_s:g} s and was ended") from None
     return process.returncode, out.decode("utf-8", "replace"), complaint.decode("utf-8", "replace")
+
+
+class _TooMuch(Exception):
+    pass
+
+
+def _read_outputs(
+    process: subprocess.Popen[bytes], clock: Clock, until_s: float, most_bytes: int
+) -> tuple[bytes, bytes]:
+    """Read both outputs to their ends.
+
+    Raises:
+        TimeoutExpired: `until_s`, a time of the monotonic clock, has come.
+        _TooMuch: one of the outputs has more than `most_bytes`.
+    """
+    found = {output: bytearray() for output in (process.stdout, process.stderr) if output}
+    with selectors.DefaultSelector() as selector:
+        for output in found:
+            selector.register(output, selectors.EVENT_READ)
+        while selector.get_map():
+            left_s = until_s - clock.monotonic_s()
+            if left_s <= 0:
+                raise subprocess.TimeoutExpired(process.args, 0)
+            for key, _ in selector.select(left_s):
+                piece = os.read(key.fd, 64 * 1024)
+                if not piece:
+                    selector.unregister(key.fileobj)
+                read = next(each for output, each in found.items() if output is key.fileobj)
+                read += piece
+                if len(read) > most_bytes:
+                    raise _TooMuch
+    out, complaint = map(bytes, found.values())
+    return out, complaint

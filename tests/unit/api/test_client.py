@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.api.responses import DEEPEST, MOST_VALUES
+from cirrus_bridge.api.responses import MOST_VALUES
 from cirrus_bridge.base.errors import (
     ApiError,
     BadConfiguration,
@@ -29,6 +29,7 @@ from cirrus_bridge.base.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from cirrus_bridge.base.json_size import DEEPEST
 from cirrus_bridge.base.model import Compression, DeliveryState, Receipt, Segment, Target, Ticket
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.servers import Secret, Server

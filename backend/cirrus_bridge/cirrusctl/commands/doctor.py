@@ -14,6 +14,7 @@ from cirrus_bridge.cirrusctl.doctor.finding import (
     COLUMNS,
     Severity,
     by_severity,
+    rank,
     rows,
     rows_of_host,
     summary,
@@ -79,7 +80,7 @@ def command(
         if server is not None or submit is not None:
             raise WrongAnswer(tr("--server cannot be combined with --host or --inventory."))
         none = tr("The doctor finds nothing wrong.")
-        raise typer.Exit(report(fleet, ["doctor"], output, rows_of_host, COLUMNS, none))
+        raise typer.Exit(report(fleet, ["doctor"], output, rows_of_host, COLUMNS, none, rank))
     installation = Installation.here()
     if server is not None:
         findings = examine_server(installation, server, _target(submit), test_page)

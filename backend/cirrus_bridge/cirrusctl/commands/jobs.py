@@ -198,8 +198,10 @@ def _arguments(
 
 
 def _of_host(document: Any) -> Iterator[dict[str, Any]]:
-    """The rows of another host; its states are words of ours."""
+    """The rows of another host; its states are words of ours. Raises ValueError and the like."""
     for job in document:
+        if job["progress"] not in (None, *range(101)):
+            raise ValueError(job["progress"])
         created = datetime.fromisoformat(job["created"]) if job["created"] else None
         for row in job_rows({**job, "created": created}):
             states = {key: verbatim(row[key]) for key in ("state", "cloud_state") if row.get(key)}

@@ -126,6 +126,11 @@ def rows_of_host(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**row, "severity": each.severity} for row, each in zip(made, wrong, strict=True)]
 
 
+def rank(row: Mapping[str, Any]) -> int:
+    """The rank of a row of `rows_of_host`; errors have the lowest."""
+    return -int(row["severity"])
+
+
 def summary(findings: Sequence[Finding]) -> str:
     """A sentence with the number of findings by severity."""
     counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}

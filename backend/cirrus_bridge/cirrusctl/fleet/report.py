@@ -22,19 +22,25 @@ def report(
     rows_of: Callable[[Any], Iterable[Row]],
     columns: Sequence[Column],
     none: str,
+    rank: Callable[[Row], int] | None = None,
 ) -> ExitStatus:
     """Ask the hosts, write what they say, and return the exit status.
 
     Args:
-        rows_of: the table's rows for the document of one host.
+        rows_of: the table's rows for the document of one host; it raises ValueError and the like
+            for a document of another form.
         none: the text for people if no host has a row.
+        rank: rows of a lower rank come first.
     """
     answers = [
         _checked(each, rows_of) for each in ask_hosts(fleet.hosts, arguments, fleet.settings)
     ]
-    rows = [{"host": answer.host, **row} for answer, made in answers for row in made]
-    if any("severity" in row for row in rows):
-        rows.sort(key=lambda row: -row["severity"])
+    ranked = [(answer.host, row) for answer, made in answers for row in made]
+    if rank is not None:
+        ranked.sort(key=lambda each: rank(each[1]))
+    # a host writes into the columns only, and not in the name of another host
+    keys = [column.key for column in columns]
+    rows = [{**{key: row.get(key) for key in keys}, _HOST.key: host} for host, row in ranked]
     document = [answer for answer, _ in answers]
     output.rows(rows, (_HOST, *columns), none=none, document=document)
     for answer in document:
@@ -57,6 +63,6 @@ def _checked(
         return answer, []
     try:
         return answer, list(rows_of(answer.output))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         told = tr("the host has another version of cirrusctl, whose output is unknown here")
         return HostOutput(answer.host, answer.exit_status, None, told), []

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cirrus_bridge.base.json_size import is_small
 from cirrus_bridge.base.subprocesses import ProgramFailed, output_of
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.fleet.hosts import Host
 
 CONNECT_S = 10
+MOST_VALUES = 1_000_000
 _SSH_FAILED, _NOT_FOUND = 255, 127  # ssh(1), and the shell of the host
 _OPTIONS = (
     *("BatchMode=yes", f"ConnectTimeout={CONNECT_S}", "ForwardAgent=no", "ForwardX11=no"),
@@ -74,6 +76,13 @@ def command(host: Host, arguments: Sequence[str], settings: SshSettings) -> list
     return [*words, "--", host.address or host.name, shlex.join(remote)]
 
 
+def _parsed(out: str) -> Any:
+    """A JSON document; raise ValueError if it is none, or would take much memory."""
+    if not is_small(out.encode(), MOST_VALUES):
+        raise ValueError("too many values, or too many levels")
+    return json.loads(out)
+
+
 def _ask(host: Host, arguments: Sequence[str], settings: SshSettings) -> HostOutput:
     try:
         status, out, complaint = output_of(
@@ -92,8 +101,8 @@ def _ask(host: Host, arguments: Sequence[str], settings: SshSettings) -> HostOut
         missing = tr("the host has no cirrusctl ({why})", why=why)
         return HostOutput(host.name, None, None, missing)
     try:
-        document = json.loads(out)
-    except ValueError:
+        document = _parsed(out)
+    except (ValueError, RecursionError):
         told = tr("unexpected output (exit status {status}): {why}", status=status, why=why)
         return HostOutput(host.name, status, None, told)
     if isinstance(document, dict) and isinstance(refusal := document.get("error"), dict):
