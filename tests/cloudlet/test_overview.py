@@ -148,10 +148,19 @@ def test_formulas_in_the_list_of_jobs(own: CloudletServer) -> None:
     curl = Curl(own.url, own.key)
     for title in titles:
         curl.submit(title=title, props=f"{PERSON}=@{title.strip()}")
-    rows = _rows(_visitor(own))[1:]
+    visitor = _visitor(own)
+    rows = _rows(visitor)[1:]
     for title, row in zip(reversed(titles), rows, strict=True):
         assert row[2].startswith("'"), title
         assert row[3].startswith("'")
+    titles = ("Plan;=1+1;", "Plan; =1+1;", 'Plan;"=1+1"', "Plan;\t=1", "a;-b")
+    for title in titles:
+        curl.submit(title=title, props=f"{PERSON}=Anna;=1+1")
+    for separator in ";", "\t":
+        written = visitor.get("/jobs.csv").text[1:]
+        for row in csv.reader(io.StringIO(written, newline=""), delimiter=separator):
+            for cell in row:
+                assert not cell.lstrip(' "').startswith(("=", "+", "-", "@")), row
 
 
 def test_save_a_list(own: CloudletServer) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 
 from starlette.responses import Response, StreamingResponse
@@ -22,8 +23,9 @@ from cirrus_cloudlet.web.routes import Route, Visit
 
 _JOBS = 500  # that are read at once
 _MARK = "\ufeff"  # tells spreadsheets that the file is UTF-8
-# what makes a cell a formula, also in its full-width form (OWASP, CSV injection)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# what makes a cell a formula, also in its full-width form (OWASP, CSV injection). In many
+# languages, spreadsheets begin a cell at a semicolon instead of a comma
+_FORMULA = re.compile(r"""(^|[;|\t\r\n])(?=[ "']*[=+\-@\t\r\n＝＋－＠])""")
 
 
 async def _export(visit: Visit) -> Response:
@@ -85,7 +87,7 @@ def _row(visit: Visit, job: Job) -> list[str]:
 
 def _safe(text: str) -> str:
     """A text that no spreadsheet calculates."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _written(rows: list[list[str]]) -> str:
