@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import select
+import socket
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -281,6 +284,30 @@ def test_a_provider_that_is_away(cloud: CloudletServer, provider: FalseProvider)
     assert Curl(cloud.url, "").run("/sign-in", *form).status == 303
     provider.__init__()  # type: ignore[misc] # for the fixture's end
     provider.__enter__()
+
+
+@pytest.mark.attacker("network")
+def test_a_silent_provider_delays_no_other(own: CloudletServer, provider: FalseProvider) -> None:
+    """Begin many sign-ins with a provider that does not answer: other companies' people sign in
+    at once."""
+    set_up(own, provider)
+    settings = own.data / "providers.toml"
+    own.cli("company", "add", "Rival")
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        known = settings.read_text()
+        rival = known.replace('"ACME"', '"Rival"').replace(provider.url, issuer)
+        settings.write_text(known + rival)
+        own.restart()
+        waiting = []
+        for _ in range(12):
+            waiting.append(stack.enter_context(socket.create_connection(("127.0.0.1", own.port))))
+            waiting[-1].sendall(b"GET /sign-in/with/Rival HTTP/1.0\r\n\r\n")
+        for _ in range(4):
+            stack.enter_context(silent.accept()[0])
+        assert Browser(own, provider).sign_in().status == 200
+        assert not select.select(waiting, [], [], 0)[0]  # they wait still
 
 
 @pytest.mark.parametrize(

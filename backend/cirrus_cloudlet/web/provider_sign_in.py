@@ -38,7 +38,7 @@ _PENDING_S = 600.0
 _PENDING_OF_A_NETWORK = 200
 _PENDING = 10_000
 _QUERY_BYTES = 16 * 1024
-_THREADS = 4  # that wait for providers
+_THREADS = 4  # that wait for a provider
 
 
 class Pending(NamedTuple):
@@ -89,7 +89,8 @@ class ProviderSignIn:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._pending = PendingSignIns(time.monotonic)
-        self._door = CapacityLimiter(_THREADS)
+        # one for each company: a provider that is away delays no other
+        self._doors = {company: CapacityLimiter(_THREADS) for company in cloud.providers}
 
     async def answer(self, call: Call) -> Response:
         """Answer a request.
@@ -109,7 +110,7 @@ class ProviderSignIn:
             raise no_page()
         name = isolated(client.provider.name)
         try:
-            return await run_sync(perform, call, client, query, limiter=self._door)
+            return await run_sync(perform, call, client, query, limiter=self._doors[company])
         except ProviderSilent as error:
             log.warning("a sign-in with %s failed: %s", client.provider.name, error)
             raise RequestFault(
