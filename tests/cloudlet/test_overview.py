@@ -153,8 +153,7 @@ def test_formulas_in_the_list_of_jobs(own: CloudletServer) -> None:
     for title, row in zip(reversed(titles), rows, strict=True):
         assert row[2].startswith("'"), title
         assert row[3].startswith("'")
-    titles = ("Plan;=1+1;", "Plan; =1+1;", 'Plan;"=1+1"', "Plan;\t=1", "a;-b")
-    for title in titles:
+    for title in ("Plan;=1+1;", "Plan; =1+1;", 'Plan;"=1+1"', "Plan;\t=1", "a;-b"):
         curl.submit(title=title, props=f"{PERSON}=Anna;=1+1")
     for separator in ";", "\t":
         written = visitor.get("/jobs.csv").text[1:]
