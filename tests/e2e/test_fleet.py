@@ -141,6 +141,8 @@ def test_wrong_command_lines(own_site: PrintSite, tmp_path: Path) -> None:
         ("jobs", "--host", "a", "--watch"),
         ("doctor", "--host", "a", "--server", "b"),
         ("queues", "--sudo"),
+        ("queues", "--parallel", "2"),
+        ("queues", "--host-timeout", "9"),
         ("queues", "--host", ","),
         ("queues", "--inventory", str(tmp_path / "none")),
     ):

@@ -21,8 +21,6 @@ from cirrus_bridge.cirrusctl.doctor.finding import (
 )
 from cirrus_bridge.cirrusctl.doctor.wire.examination import examine_server
 from cirrus_bridge.cirrusctl.fleet.options import (
-    AT_ONCE,
-    LIMIT_S,
     Hosts,
     HostTimeout,
     Inventory,
@@ -58,8 +56,8 @@ def command(
     inventory: Inventory = None,
     ssh_config: SshConfig = None,
     sudo: Sudo = False,
-    parallel: Parallel = AT_ONCE,
-    host_timeout: HostTimeout = LIMIT_S,
+    parallel: Parallel = None,
+    host_timeout: HostTimeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Find out why nothing prints, and what to do.

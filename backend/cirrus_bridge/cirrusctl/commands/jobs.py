@@ -13,8 +13,6 @@ from cirrus_bridge.base.errors import CupsAway
 from cirrus_bridge.base.translation import joined, tr, verbatim
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.fleet.options import (
-    AT_ONCE,
-    LIMIT_S,
     Hosts,
     HostTimeout,
     Inventory,
@@ -126,8 +124,8 @@ def command(
     inventory: Inventory = None,
     ssh_config: SshConfig = None,
     sudo: Sudo = False,
-    parallel: Parallel = AT_ONCE,
-    host_timeout: HostTimeout = LIMIT_S,
+    parallel: Parallel = None,
+    host_timeout: HostTimeout = None,
     as_json: AsJson = False,
 ) -> None:
     """List print jobs in CUPS and in the cloud.

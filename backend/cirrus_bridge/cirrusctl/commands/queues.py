@@ -11,8 +11,6 @@ from cirrus_bridge.base.errors import BadQueueUri
 from cirrus_bridge.base.translation import tr, verbatim
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.fleet.options import (
-    AT_ONCE,
-    LIMIT_S,
     Hosts,
     HostTimeout,
     Inventory,
@@ -46,8 +44,8 @@ def command(
     inventory: Inventory = None,
     ssh_config: SshConfig = None,
     sudo: Sudo = False,
-    parallel: Parallel = AT_ONCE,
-    host_timeout: HostTimeout = LIMIT_S,
+    parallel: Parallel = None,
+    host_timeout: HostTimeout = None,
     as_json: AsJson = False,
 ) -> None:
     """List the queues that lead to the cloud.

@@ -29,14 +29,18 @@ SshConfig: TypeAlias = Annotated[
 Sudo: TypeAlias = Annotated[
     bool, typer.Option("--sudo", help="Run cirrusctl with sudo on these hosts.")
 ]
+_AT_ONCE, _LIMIT_S = 16, 30.0
+# no default for typer: a value without hosts is refused
 Parallel: TypeAlias = Annotated[
-    int,
-    typer.Option(min=1, max=500, metavar="N", help="The maximum number of hosts to ask at once."),
+    int | None,
+    typer.Option(
+        min=1, max=500, metavar="N", help="The maximum number of hosts to ask at once (16)."
+    ),
 ]
 HostTimeout: TypeAlias = Annotated[
-    float, typer.Option(min=1, metavar="S", help="The number of seconds to wait for each host.")
+    float | None,
+    typer.Option(min=1, metavar="S", help="The number of seconds to wait for each host (30)."),
 ]
-AT_ONCE, LIMIT_S = 16, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,8 @@ def fleet_of(
     ssh_config: str | None,
     *,
     sudo: bool,
-    parallel: int,
-    host_timeout: float,
+    parallel: int | None,
+    host_timeout: float | None,
 ) -> Fleet | None:
     """The fleet of a command line; None if the command is for this machine.
 
@@ -62,9 +66,14 @@ def fleet_of(
         WrongAnswer: a host or the inventory is wrong.
     """
     if listed is None and inventory is None:
-        if sudo or ssh_config is not None:
-            raise WrongAnswer(tr("--sudo and --ssh-config need --host or --inventory."))
+        if sudo or (ssh_config, parallel, host_timeout) != (None, None, None):
+            raise WrongAnswer(
+                tr(
+                    "--ssh-config, --sudo, --parallel and --host-timeout need --host or"
+                    " --inventory."
+                )
+            )
         return None
     found = hosts(listed, Path(inventory) if inventory is not None else None)
     config = Path(ssh_config) if ssh_config is not None else None
-    return Fleet(found, SshSettings(config, host_timeout, parallel, sudo))
+    return Fleet(found, SshSettings(config, host_timeout or _LIMIT_S, parallel or _AT_ONCE, sudo))
