@@ -92,10 +92,13 @@ def test_errors_of_hosts(own_site: PrintSite, fleet: SshDaemon) -> None:
 
 
 def test_a_silent_host(own_site: PrintSite, fleet: SshDaemon) -> None:
-    """A host that never answers is given up, and no process of ssh is left."""
+    """A host that never answers is given up, and no process of ssh is left. Nothing is said about
+    what such a host has."""
     ssh = ("--host", "silent", "--ssh-config", str(fleet.config), "--host-timeout", "2")
     (answer,) = documents(own_site, "queues", *ssh, status=8)
     assert (answer["error"], answer["exit_status"]) == ("no response in 2 s", None)
+    done = own_site.cirrusctl("queues", *ssh)
+    assert (done.returncode, done.stdout) == (8, "") and "no response in 2 s" in done.stderr
     left = f"sleep\0{SILENCE_S}".encode()
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):

@@ -29,7 +29,7 @@ def report(
     Args:
         rows_of: the table's rows for the document of one host; it raises ValueError and the like
             for a document of another form.
-        none: the text for people if no host has a row.
+        none: the text for people if a host answers, and none has a row.
         rank: rows of a lower rank come first.
     """
     answers = [
@@ -42,7 +42,8 @@ def report(
     keys = [column.key for column in columns]
     rows = [{**{key: row.get(key) for key in keys}, _HOST.key: host} for host, row in ranked]
     document = [answer for answer, _ in answers]
-    output.rows(rows, (_HOST, *columns), none=none, document=document)
+    is_known = any(answer.error is None for answer in document)
+    output.rows(rows, (_HOST, *columns), none=none if is_known else "", document=document)
     for answer in document:
         if answer.error is not None:
             output.remark(joined(" ", (f"! {answer.host}:", answer.error)))

@@ -56,7 +56,7 @@ class Output:
 
         Args:
             columns: the columns that people see. JSON has all keys of the rows.
-            none: the text for people if there are no rows.
+            none: the text for people if there are no rows; nothing is written if it is empty.
             document: replaces the rows in JSON.
         """
         if self.as_json:
@@ -106,7 +106,7 @@ class Output:
 
     def _list(self, rows: Sequence[Row], columns: Sequence[Column], none: str) -> list[Text]:
         if not rows:
-            return [_text(none)]
+            return [_text(none)] if none else []
         width = self._console.width if self._console.is_terminal else None
         return table(rows, columns, width, date.today())
 
