@@ -100,8 +100,8 @@ def test_all_at_once(holding: PrintSite, page: Page, tmp_path: Path) -> None:
 
 
 def test_a_double_click(holding: PrintSite, page: Page) -> None:
-    """A double click releases a job once. Whoever releases a job that is gone can read why that
-    did not work for as long as they like."""
+    """A double click releases a job once. A person who releases a job that is gone can read why
+    for as long as they like."""
     site = holding
     queue = site.queue(driver=False, options="?wait=submitted")
     for title in ("Once", "Gone"):
