@@ -101,7 +101,9 @@ def test_refused_files(shared: CloudletServer, anna: Visitor, tmp_path: Path) ->
     assert _problem(refused) == "\u2068PDF only\u2069 takes pdf, but this file is txt."
     german = _print(anna, text, "-H", "Accept-Language: de", path="/print/Office/PDF%20only")
     assert _problem(german) == "\u2068PDF only\u2069 nimmt pdf an, aber diese Datei ist txt."
-    assert _problem(_print(anna, empty)) == "Choose a file that is not empty."
+    assert _problem(_print(anna, empty)) == "The file is empty. Choose another file."
+    unchosen = Path(f'{empty};filename=""')
+    assert _problem(_print(anna, unchosen)) == "Choose a file."
     assert _print(anna, text, path="/print/Office/None").status == 404
     assert _print(anna, text, path="/print/Nowhere/Folder").status == 404
     assert len(shared.jobs()) == before

@@ -94,8 +94,10 @@ async def _submit(visit: Visit, location: Location, device: Device) -> str:
                 semicolons=False,
                 idempotency_key=None,
             )
+            if not form.file_name:  # a browser sends the field even so
+                raise Refusal(tr("Choose a file."))
             if not receiver.arrived_bytes:
-                raise Refusal(tr("Choose a file that is not empty."))
+                raise Refusal(tr("The file is empty. Choose another file."))
             is_small = not received.size
             (job_id,) = await submit_received(
                 cloud, share, order, received, receiver.finish(), is_small=is_small
