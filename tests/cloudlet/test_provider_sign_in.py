@@ -141,11 +141,13 @@ def test_roles_at_the_next_sign_in(cloud: CloudletServer, provider: FalseProvide
     provider.claims = {"groups": ["others"]}
     refused = Browser(cloud, provider).sign_in()
     assert refused.status == 403 and NO_ACCESS in refused.text
+    assert "no role for the person's groups" in cloud.log_text
     assert (first.get("/").status, second.get("/").status) == (303, 303)
     provider.claims = {"groups": "chiefs", "sub": "another", "preferred_username": "chief"}
     assert Browser(cloud, provider).sign_in().status == 200
     cloud.cli("account", "disable", "chief")
     assert Browser(cloud, provider).sign_in().status == 403
+    assert "the account is disabled" in cloud.log_text
 
 
 def test_claims_of_the_user_info(cloud: CloudletServer, provider: FalseProvider) -> None:

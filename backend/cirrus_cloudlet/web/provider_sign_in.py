@@ -172,7 +172,8 @@ class ProviderSignIn:
             self._cloud.store, provider.company, provider.issuer, person.subject, person.user, role
         )
         if token is None:
-            log.warning("a sign-in with %s was refused: no access", provider.name)
+            why = "the account is disabled" if role else "no role for the person's groups"
+            log.warning("a sign-in with %s was refused: %s", provider.name, why)
             raise RequestFault(
                 403, tr("You may not use this page. Ask an administrator for access.")
             )
