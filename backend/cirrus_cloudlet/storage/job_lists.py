@@ -19,7 +19,7 @@ from cirrus_cloudlet.storage.text_index import PERSON, TextIndex, fold, scope, s
 
 MAX_COUNT = 1000  # above this, jobs are not counted
 # the jobs that one page looks at; few steps, because a search costs as much for one job as for many
-_CHUNKS = (100, 300, 1600)
+_CHUNKS = (100, 400, 1500)
 _LAST = 2**62
 _FAILED = "step = 'held' AND substr(message, 1, 6) = 'Error:'"
 _FROM_FAILED = f"FROM job INDEXED BY job_failed WHERE {_FAILED}"
@@ -85,7 +85,7 @@ class JobLists:
         if wanted.text and (job := self._by_id(wanted, before, after)):
             return JobPage([job], None, is_complete)
         words, found = fold(wanted.text).split(), list[Job]()
-        for chunk in _CHUNKS:
+        for chunk in (max(_CHUNKS[0], count + 1), *_CHUNKS[1:]):
             numbers = self._numbers(wanted, words, before, after, chunk)
             found += [job for job in self._read(numbers) if _belongs(job, wanted, words)]
             if len(found) > count:
