@@ -116,10 +116,11 @@ class JobCompletion:
         with contextlib.suppress(CupsGone, CupsNotPossible):  # the job is no longer held
             self.cups.set_message(job.job_id, said)
 
-    def run_again(self, job: CupsJob, watched: WatchedDocument) -> bool:
+    def run_again(self, watched: WatchedDocument) -> bool:
         """Release a held job for a short run of its backend, which sends nothing, says what is
         known now and holds the job again. Return whether the job was released."""
-        if not (job.waits_for_release and self.comes_back(watched.document, job)):
+        job = self.find(watched)  # asked now: a person may just have moved or held the job
+        if job is None or not job.waits_for_release or not self.comes_back(watched.document, job):
             return False
         with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was faster
             if self.cups.queue(watched.document.queue).state == STOPPED:

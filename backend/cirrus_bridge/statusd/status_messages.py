@@ -136,7 +136,7 @@ class StatusMessages:
             since_s = self._told_again.get(outage)
             if is_told_offline(said, location, language) or since_s == offline[location]:
                 continue
-            if self.completion.run_again(job, watched):
+            if self.completion.run_again(watched):
                 self._told_again[outage] = offline[location]
                 while len(self._told_again) > MOST_TOLD:
                     del self._told_again[next(iter(self._told_again))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +179,23 @@ def test_a_job_that_cannot_run_now(site: Site, reason: str) -> None:
     else:
         site.cups.by_name["q"] = Queue("q", "ipp://x/", IDLE, "", ())
     site.clock.passed_s = OFFLINE_AFTER_S + 1
+    site.tell()
+    assert site.cups.done("release") == []
+
+
+@pytest.mark.parametrize("change", [{"queue": "other"}, {"hold_until": "12:30:00"}])
+def test_a_job_that_a_person_changes_meanwhile(site: Site, change: dict[str, Any]) -> None:
+    """A job that was moved to another printer since the list was read is not printed there, too."""
+    site.watch()
+    site.clock.passed_s = OFFLINE_AFTER_S + 1
+
+    def move(operation: str) -> None:
+        if operation == "say":
+            site.cups.put(cups_job(1, **change))
+
+    site.cups.at_do = move
+    site.tell()
+    assert site.cups.done("say") == [1] and site.cups.done("release") == []
     site.tell()
     assert site.cups.done("release") == []
 
