@@ -263,12 +263,13 @@ def test_accounts(own: CloudletServer) -> None:
     assert own.cli("account", "list").startswith("berta\t")
 
 
-@pytest.mark.parametrize("command", ["", "device add", "job", "nothing"])
+@pytest.mark.parametrize("command", ["", "device add", "job", "nothing", "key role a boss"])
 def test_wrong_usage(shared: CloudletServer, command: str) -> None:
     """Wrong usage has exit status 2 and prints a usage line."""
     done = shared.cli_result(*command.split())
     assert done.returncode == 2
     assert "usage: cirrus-cloudlet" in done.stderr
+    assert "Role" not in done.stderr  # the value, not the name of its class
 
 
 @pytest.mark.parametrize(

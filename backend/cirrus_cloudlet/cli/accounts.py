@@ -34,7 +34,7 @@ _ROLE_HELP = "admin: the account also changes accounts, keys, locations and devi
     argument("--location", metavar=ANY_LOCATION, help="show only this location's jobs"),
     argument(
         "--role",
-        choices=list(AccountRole),
+        choices=[role.value for role in AccountRole],
         default=AccountRole.USER,
         help=f"{_ROLE_HELP} (%(default)s)",
     ),
@@ -81,7 +81,7 @@ def _list_accounts(data: Path) -> None:
     "account role",
     "give an account another role at once",
     _NAME,
-    argument("role", choices=list(AccountRole), help=_ROLE_HELP),
+    argument("role", choices=[role.value for role in AccountRole], help=_ROLE_HELP),
 )
 def _set_role(data: Path, name: str, role: str) -> None:
     with Store(data) as store:

@@ -23,7 +23,7 @@ _NAME = argument("name", metavar="NAME")
     argument("--name", help="the key's name in lists"),
     argument(
         "--role",
-        choices=list(Role),
+        choices=[role.value for role in Role],
         default=Role.PRINT,
         help="admin: the key may also change devices and locations (%(default)s)",
     ),
@@ -49,7 +49,12 @@ def _list_keys(data: Path) -> None:
     write_list(rows, "name", "company", "created at", "role")
 
 
-@command("key role", "give a key another role at once", _NAME, argument("role", choices=list(Role)))
+@command(
+    "key role",
+    "give a key another role at once",
+    _NAME,
+    argument("role", choices=[role.value for role in Role]),
+)
 def _set_role(data: Path, name: str, role: str) -> None:
     with Store(data) as store:
         Keys(store).set_role(name, Role(role), OPERATOR)
