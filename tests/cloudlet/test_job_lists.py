@@ -253,6 +253,17 @@ def test_change_many_jobs(own: CloudletServer, curl_own: Curl, tmp_path: Path) -
     assert visitor.post("/jobs/selected", "-d", f"verb=retry&job={done}", token="").status == 403
 
 
+def test_home_of_a_location(own: CloudletServer, curl_own: Curl) -> None:
+    """A location whose documents wait for a person has a mailbox; another one has a list."""
+    own.cli("location", "add", "ACME/Anna", "--browser")
+    curl_own.submit(title="printed")
+    office = _visitor(own, "--location", "Office").get("/")
+    assert _titles(office) == ["printed"]
+    assert "Newest jobs" in office.text and ">Trash<" not in office.text
+    mailbox = _visitor(own, "--location", "Anna").get("/").text
+    assert ">Trash<" in mailbox and "Newest jobs" not in mailbox
+
+
 @pytest.mark.attacker("page account")
 def test_lists_of_other_locations_and_companies(own: CloudletServer, curl_own: Curl) -> None:
     """Search, filter and select jobs of other locations or companies: none is found or changed."""

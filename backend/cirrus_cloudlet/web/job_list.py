@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from cirrus_cloudlet.delivery.queue import Place
 from cirrus_cloudlet.errors import RequestFault
+from cirrus_cloudlet.inventory.inventory import DeviceType
 from cirrus_cloudlet.storage.job_lists import MAX_COUNT, Filter, JobPage, Status
 from cirrus_cloudlet.storage.jobs import JobState
 from cirrus_cloudlet.storage.releases import viewer_of
@@ -81,12 +82,16 @@ def _home(visit: Visit) -> Response:
     fields, wanted = read_filter(visit)
     page = visit.cloud.lists.page(wanted, _JOBS)
     jobs, values = views_of(visit.cloud, page.jobs), _values(visit, fields, page)
-    if account.location is None:
-        companies = visit.cloud.inventory.current().companies
-        locations = list(companies[account.company].values())
-        sections = {tr("Newest jobs"): jobs}
-        return show(visit, "home", locations=locations, sections=sections, **values)
-    return show(visit, "home", locations=[], sections=_mailbox(jobs), **values)
+    places = visit.cloud.inventory.current().companies[account.company]
+    own = places.get(account.location) if account.location else None
+    has_mailbox = own and any(each.type is DeviceType.VIEWER for each in own.devices.values())
+    return show(
+        visit,
+        "home",
+        locations=list(places.values()) if account.location is None else [],
+        sections=_mailbox(jobs) if has_mailbox else {tr("Newest jobs"): jobs},
+        **values,
+    )
 
 
 def _mailbox(jobs: list[JobView]) -> dict[str, list[JobView]]:
