@@ -205,7 +205,7 @@ def test_each_option_is_explained(tmp_path: Path) -> None:
         ("location offline Nobody/Twice", "Twice"),
         ("location offline a/b/c", "[COMP/]LOC"),
         ("device add ACME/Office/Folder --type file", "already"),
-        ("device add ACME/Nowhere/D --type file", "Nowhere"),
+        ("device add ACME/Nowhere/D --type file", "'ACME/Nowhere'; give --parents"),
         ("device add ACME/Office/D --type printer", "queue"),
         ("device add ACME/Office/D --type file --formats doc", "doc"),
         ("device add ACME/Office/D --type file --props copies=0", "copies"),

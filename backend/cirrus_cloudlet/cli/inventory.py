@@ -185,8 +185,9 @@ def _add_device(
     company, location, device = parse_path(path, DEVICE)
     inventory = InventoryFile(data)
     known = inventory.current()
-    if not parents:
-        known.location(company, location)  # raises Refusal if the location is missing
+    if not parents and location not in known.companies.get(company, {}):
+        place = join_path(company, location)
+        raise SettingsError(f"there is no location {place!r}; give --parents to add it, too")
     if known.find(company, location, device)[1]:
         raise SettingsError(f"device {device!r} already exists")
     fields = _drop_none(
