@@ -88,8 +88,7 @@ def _in_file(path: Path) -> list[Host]:
                 members.setdefault(group, []).append(name)
                 variables = dict(word.split("=", 1) for word in words[1:] if "=" in word)
                 of_host.setdefault(name, {}).update(variables)
-    if len(of_host) > MOST_HOSTS:
-        raise WrongAnswer(tr("{path} has more than {count} hosts.", path=path, count=MOST_HOSTS))
+            _check_count(len(of_host), str(path))
     return [
         _host(name, [variables, *_of_groups(name, members, of_group)])
         for name, variables in of_host.items()
@@ -164,5 +163,11 @@ def _expanded(pattern: str) -> list[str]:
         middle = [f"{number:0{width}}" for number in numbers]
     else:
         middle = [chr(code) for code in range(ord(first[0]), ord(last[0]) + 1, step)]
-    before, after = pattern[: found.start()], pattern[found.end() :]
-    return [f"{before}{each}{rest}" for each in middle for rest in _expanded(after)]
+    before, rests = pattern[: found.start()], _expanded(pattern[found.end() :])
+    _check_count(len(middle) * len(rests), pattern)
+    return [f"{before}{each}{rest}" for each in middle for rest in rests]
+
+
+def _check_count(count: int, where: str) -> None:
+    if count > MOST_HOSTS:
+        raise WrongAnswer(tr("{path} has more than {count} hosts.", path=where, count=MOST_HOSTS))

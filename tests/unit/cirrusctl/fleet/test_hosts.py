@@ -99,6 +99,17 @@ def test_wrong_inventories(tmp_path: Path, text: str) -> None:
         hosts(None, tmp_path / "none")
 
 
+@pytest.mark.parametrize("text", ["h[1:300][1:300]", "h[1:9999]\ni[1:9999]", "h[1:20000]"])
+def test_very_many_hosts(tmp_path: Path, text: str) -> None:
+    """A typing error in ranges does not make millions of names."""
+    path = tmp_path / "list"
+    path.write_text(text)
+    with pytest.raises(WrongAnswer, match="has more than 10000 hosts"):
+        hosts(None, path)
+    path.write_text("h[1:100]-[1:100]")
+    assert len(hosts(None, path)) == 10_000
+
+
 def test_the_command_line() -> None:
     """The host stands behind --, and the host's shell gets each argument as one word."""
     host = Host("h", "192.0.2.1", "2222", "admin", with_sudo=True)
