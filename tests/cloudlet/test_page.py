@@ -64,7 +64,7 @@ def test_jobs_and_devices(shared: CloudletServer, curl: Curl, visitor: Visitor) 
 @pytest.mark.parametrize(
     ("accepted", "language", "words"),
     [
-        ("de-AT,de;q=0.9,en;q=0.8", "de", ("Standorte", "2 Kopien", "Zugestellt", "Abmelden")),
+        ("de-AT,de;q=0.9,en;q=0.8", "de", ("Standorte", "2 Exemplare", "Zugestellt", "Abmelden")),
         ("nl, es;q=0.5, fr;q=0.4", "es", ("Ubicaciones", "2 copias", "Cerrar sesión")),
         ("en;q=0.1, fr", "fr", ("Sites", "2 copies", "Se déconnecter")),
         ("ja", "ja", ("拠点", "2 部", "サインアウト")),

@@ -28,7 +28,7 @@ def test_texts() -> None:
     with answering("de"):
         assert tr("There is no such job.") == "Diesen Auftrag gibt es nicht."
         assert tr("No page image: {cause}.", cause="{x}") == "Kein Seitenbild: {x}."
-        assert trn("{count} copy", "{count} copies", 1) == "1 Kopie"
+        assert trn("{count} copy", "{count} copies", 1) == "1 Exemplar"
         assert verbatim("the page image is too large") == "das Seitenbild ist zu groß"
         assert verbatim("no constant of ours") == "no constant of ours"
         assert verbatim("") == ""  # gettext gives the catalog's header for an empty text
