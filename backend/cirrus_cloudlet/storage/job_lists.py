@@ -24,6 +24,9 @@ _LAST = 2**62
 _FAILED = "step = 'held' AND substr(message, 1, 6) = 'Error:'"
 _FROM_FAILED = f"FROM job INDEXED BY job_failed WHERE {_FAILED}"
 _FROM_OPEN = "FROM job INDEXED BY job_open WHERE step != 'done'"
+# the same in the order of the locations
+_FROM_FAILED_AT = f"FROM job INDEXED BY job_failed_at WHERE {_FAILED}"
+_FROM_OPEN_AT = "FROM job INDEXED BY job_open_at WHERE step != 'done'"
 
 
 class Status(enum.StrEnum):
@@ -119,7 +122,7 @@ class JobLists:
                     company,
                 )
             }
-            for which in (_FROM_OPEN, _FROM_FAILED)
+            for which in (_FROM_OPEN_AT, _FROM_FAILED_AT)
         )
         return {
             location: Counts(count - failed.get(location, 0), failed.get(location, 0))
@@ -138,11 +141,11 @@ class JobLists:
         """The next sequences of a list, newest first; some may not belong to the list."""
         company, location, device = wanted.viewer.company, wanted.location, wanted.device
         if _needs_texts(wanted):
-            names = (company, *(each for each in (location, device) if each is not None))
-            scopes = [scope(*names)]
+            names = [each for each in (location, device) if each is not None]
+            scopes = [scope(company, *names)] if names else []
             if wanted.person:
                 scopes.append(scope_of_person(company, wanted.person))
-            return self._texts.find(scopes, words, before, after, count)
+            return self._texts.find(company, scopes, words, before, after, count)
         source = {
             Status.ALL: "FROM job WHERE true",
             Status.WAITING: f"{_FROM_OPEN} AND NOT ({_FAILED})",

@@ -1,8 +1,9 @@
 """The search index: finds jobs by their texts, and by device or person.
 
 The index is in `search.db`. It has no texts, only tokens: the three-character pieces of a text, and
-a digest for each company, location, device and person. The index may name jobs that were removed,
-or that only contain all pieces of a text. So a reader checks each job.
+a digest for each company, location, device and person. A piece begins with its company's digest,
+because a search for a company and a piece would read all jobs of the company. The index may name
+jobs that were removed, or that only contain all pieces of a text. So a reader checks each job.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _BATCH = 100
 _BATCHES_NOW = 20  # that a search adds itself
 _LAST = 2**62
 _PIECE = 3
+_COMPANY_DIGITS = 8  # of a piece; two companies may share them
 # of a search; each term costs time while no other search runs, and a reader checks each job anyway
 _TERMS, _BEGINNINGS = 32, 3
 _END = "\ue080"  # behind a text, so that its last two characters begin a piece, too
@@ -57,16 +59,23 @@ class TextIndex:
         self._derived = DerivedDatabase(folder / "search.db", _SCHEMA, self._advance)
 
     def find(
-        self, scopes: Iterable[str], words: Iterable[str], before: int, after: int, count: int
+        self,
+        company: str,
+        scopes: Iterable[str],
+        words: Iterable[str],
+        before: int,
+        after: int,
+        count: int,
     ) -> list[int]:
-        """List at most `count` jobs between two sequences, newest first.
+        """List at most `count` jobs of a company between two sequences, newest first.
 
         Args:
-            scopes: tokens that a job must have.
+            scopes: tokens that a job must have, such as that of a location.
             words: folded words, of which a job contains each. One character finds any job, and so
                 do the shortest words of very many.
         """
-        terms = [*(f'"{token}"' for token in scopes), *_terms(words)]
+        terms = [*(f'"{token}"' for token in scopes), *_terms(company, words)]
+        terms = terms or [f'"{scope(company)}"']
         values = (" AND ".join(terms), before, after, count)
         return self._derived.use(
             lambda db: [
@@ -145,23 +154,25 @@ def _tokens(row: sqlite3.Row) -> set[str]:
     person = json.loads(row["props"]).get(PERSON, "")
     if person:
         found.add(scope_of_person(company, person))
+    own = scope(company)[:_COMPANY_DIGITS]
     for text in (row["title"], person):
         written = _written(fold(text)) + _END * (_PIECE - 1)
-        found.update(written[at : at + _PIECE] for at in range(len(written) - _PIECE + 1))
+        found.update(own + written[at : at + _PIECE] for at in range(len(written) - _PIECE + 1))
     return found
 
 
-def _terms(words: Iterable[str]) -> list[str]:
+def _terms(company: str, words: Iterable[str]) -> list[str]:
     """The terms of words in FTS5's language: all pieces of a word, or the pieces that it begins.
     Long words, which few jobs contain, come first."""
+    own = scope(company)[:_COMPANY_DIGITS]
     pieces, beginnings = dict[str, None](), list[str]()
     for written in sorted({_written(word) for word in words}, key=lambda word: (-len(word), word)):
         if len(written) >= _PIECE:
             found = (written[at : at + _PIECE] for at in range(len(written) - _PIECE + 1))
-            pieces |= dict.fromkeys(f'"{piece}"' for piece in found)
+            pieces |= dict.fromkeys(f'"{own}{piece}"' for piece in found)
         # one letter of ASCII begins so many pieces that a search for it takes long
         elif len(written) > 1 or not written.isascii():
-            beginnings.append(f'"{written}" *')
+            beginnings.append(f'"{own}{written}" *')
     return [*pieces][:_TERMS] + beginnings[:_BEGINNINGS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime
 import time
 from collections.abc import Sequence
@@ -82,28 +83,28 @@ def _rows(visit: Visit, midnight: float) -> list[Row]:
 def _hours(figures: Sequence[Figures], now: datetime.datetime) -> list[Bar]:
     """The last 24 hours; the hour that runs now is the last one."""
     first = now.replace(minute=0, second=0, microsecond=0).timestamp() - (_HOURS - 1) * 3600
-    bars = []
-    for hour in range(_HOURS):
-        begin = first + hour * 3600
-        label = datetime.datetime.fromtimestamp(begin).strftime("%H:%M")
-        bars.append(_bar(label, figures, begin, begin + 3600))
-    return bars
+    begins = [first + hour * 3600 for hour in range(_HOURS + 1)]
+    labels = [datetime.datetime.fromtimestamp(begin).strftime("%H:%M") for begin in begins]
+    return _bars(labels, begins, figures)
 
 
 def _days(figures: Sequence[Figures], today: datetime.date) -> list[Bar]:
     """The last 30 days; today is the last one."""
     days = [today - datetime.timedelta(days=ago) for ago in range(_DAYS - 1, -2, -1)]
     begins = [_midnight(day).timestamp() for day in days]
-    return [
-        _bar(day.strftime("%m-%d"), figures, begin, end)
-        for day, begin, end in zip(days, begins, begins[1:], strict=False)
-    ]
+    return _bars([day.strftime("%m-%d") for day in days], begins, figures)
 
 
-def _bar(label: str, figures: Sequence[Figures], begin: float, end: float) -> Bar:
-    # a half hour counts where its middle is
-    within = [each for each in figures if begin <= each.begin + SLOT_S / 2 < end]
-    return Bar(label, sum(each.delivered for each in within), sum(each.failed for each in within))
+def _bars(labels: Sequence[str], begins: Sequence[float], figures: Sequence[Figures]) -> list[Bar]:
+    """Bars from each beginning to the next one; the last beginning only ends a bar."""
+    bars = [Bar(label, 0, 0) for label in labels[:-1]]
+    for each in figures:
+        # a half hour counts where its middle is
+        at = bisect.bisect_right(begins, each.begin + SLOT_S / 2) - 1
+        if 0 <= at < len(bars):
+            label, delivered, failed = bars[at]
+            bars[at] = Bar(label, delivered + each.delivered, failed + each.failed)
+    return bars
 
 
 def _midnight(day: datetime.date) -> datetime.datetime:
