@@ -234,7 +234,8 @@ _UNDO = (
     ALTER TABLE account DROP COLUMN person;
     """,
     """
-    DROP INDEX job_open; DROP INDEX job_failed; DROP INDEX job_open_at; DROP INDEX job_failed_at;
+    DROP INDEX job_waiting; DROP INDEX job_failed;
+    DROP INDEX job_waiting_at; DROP INDEX job_failed_at;
     ALTER TABLE transition DROP COLUMN step;
     """,
 )

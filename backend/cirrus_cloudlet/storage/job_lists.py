@@ -22,11 +22,12 @@ MAX_COUNT = 1000  # above this, jobs are not counted
 _CHUNKS = (100, 400, 1500)
 _LAST = 2**62
 _FAILED = "step = 'held' AND substr(message, 1, 6) = 'Error:'"
+# by an index: in the order of their sequences, or (AT) of their locations
+_IS_WAITING = f"step != 'done' AND NOT ({_FAILED})"
 _FROM_FAILED = f"FROM job INDEXED BY job_failed WHERE {_FAILED}"
-_FROM_OPEN = "FROM job INDEXED BY job_open WHERE step != 'done'"
-# the same in the order of the locations
 _FROM_FAILED_AT = f"FROM job INDEXED BY job_failed_at WHERE {_FAILED}"
-_FROM_OPEN_AT = "FROM job INDEXED BY job_open_at WHERE step != 'done'"
+_FROM_WAITING = f"FROM job INDEXED BY job_waiting WHERE {_IS_WAITING}"
+_FROM_WAITING_AT = f"FROM job INDEXED BY job_waiting_at WHERE {_IS_WAITING}"
 
 
 class Status(enum.StrEnum):
@@ -100,7 +101,7 @@ class JobLists:
 
     def count(self, viewer: Viewer) -> Counts:
         """Count the unfinished jobs that a person sees."""
-        open_, failed = (
+        waiting, failed = (
             self._store.execute(
                 f"SELECT count(*) FROM (SELECT 1 {which} AND company = ?1"  # noqa: S608 - constants
                 " AND (?2 IS NULL OR location = ?2)"
@@ -108,26 +109,34 @@ class JobLists:
                 *viewer,
                 MAX_COUNT + 1,
             )[0][0]
-            for which in (_FROM_OPEN, _FROM_FAILED)
+            for which in (_FROM_WAITING, _FROM_FAILED)
         )
-        return Counts(max(0, open_ - failed), failed)
+        return Counts(waiting, failed)
 
     def count_by_location(self, company: str) -> dict[str, Counts]:
         """Count what is unfinished at each location that has unfinished jobs."""
-        open_, failed = (
-            {
-                str(row["location"]): int(row["jobs"])
-                for row in self._store.execute(
-                    f"SELECT location, count(*) AS jobs {which} AND company = ? GROUP BY location",
-                    company,
-                )
-            }
-            for which in (_FROM_OPEN_AT, _FROM_FAILED_AT)
+        waiting, failed = (
+            self._count_at(which, company) for which in (_FROM_WAITING_AT, _FROM_FAILED_AT)
         )
         return {
-            location: Counts(count - failed.get(location, 0), failed.get(location, 0))
-            for location, count in open_.items()
+            location: Counts(waiting.get(location, 0), failed.get(location, 0))
+            for location in waiting | failed
         }
+
+    def _count_at(self, which: str, company: str) -> dict[str, int]:
+        # each step of the recursion jumps to the next location in the index
+        rows = self._store.execute(
+            "WITH RECURSIVE place (location) AS ("  # noqa: S608 - constants
+            f" SELECT (SELECT location {which} AND company = ?1 ORDER BY location LIMIT 1)"
+            f" UNION ALL SELECT (SELECT job.location {which} AND company = ?1"
+            " AND job.location > place.location ORDER BY job.location LIMIT 1)"
+            " FROM place WHERE place.location IS NOT NULL)"
+            " SELECT location, (SELECT count(*) FROM ("
+            f"SELECT 1 {which} AND company = ?1 AND job.location = place.location LIMIT ?2))"
+            " AS jobs FROM place WHERE location IS NOT NULL",
+            *(company, MAX_COUNT + 1),
+        )
+        return {row["location"]: row["jobs"] for row in rows}
 
     def _by_id(self, wanted: Filter, before: int, after: int) -> Job | None:
         for job in select_jobs(self._store, "WHERE job.id = ?", wanted.text.strip()):
@@ -148,7 +157,7 @@ class JobLists:
             return self._texts.find(company, scopes, words, before, after, count)
         source = {
             Status.ALL: "FROM job WHERE true",
-            Status.WAITING: f"{_FROM_OPEN} AND NOT ({_FAILED})",
+            Status.WAITING: _FROM_WAITING,
             Status.FAILED: _FROM_FAILED,
         }[wanted.status]
         conditions = ["company = ?", "sequence < ?", "sequence > ?"]

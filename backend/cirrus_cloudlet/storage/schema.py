@@ -257,13 +257,15 @@ CREATE TABLE audit (
 CREATE INDEX audit_company ON audit (company, number);
 CREATE INDEX audit_time ON audit (time);
 """,
-    # the page's lists of unfinished jobs, newest first, and their counts by location;
+    # the page's lists of waiting and failed jobs, newest first, and their counts by location;
     # transition.step tells a failure from a retry
     """
-CREATE INDEX job_open ON job (company, sequence, location, device) WHERE step != 'done';
+CREATE INDEX job_waiting ON job (company, sequence, location, device)
+    WHERE step != 'done' AND NOT (step = 'held' AND substr(message, 1, 6) = 'Error:');
 CREATE INDEX job_failed ON job (company, sequence, location, device)
     WHERE step = 'held' AND substr(message, 1, 6) = 'Error:';
-CREATE INDEX job_open_at ON job (company, location) WHERE step != 'done';
+CREATE INDEX job_waiting_at ON job (company, location)
+    WHERE step != 'done' AND NOT (step = 'held' AND substr(message, 1, 6) = 'Error:');
 CREATE INDEX job_failed_at ON job (company, location)
     WHERE step = 'held' AND substr(message, 1, 6) = 'Error:';
 ALTER TABLE transition ADD COLUMN step TEXT NOT NULL DEFAULT '';
