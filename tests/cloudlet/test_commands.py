@@ -166,7 +166,7 @@ def test_lists_at_a_terminal(tmp_path: Path) -> None:
     ]
     run(tmp_path, "key", "add", "--name", "mine")
     titles, key = on_terminal(tmp_path, "key", "list")
-    assert titles.split() == ["NAME", "COMPANY", "MADE", "AT", "ROLE"]
+    assert titles.split() == ["NAME", "COMPANY", "CREATED", "AT", "ROLE"]
     assert key.startswith("mine  (any company)  20") and key.endswith("  print")
     said, key = on_terminal(tmp_path, "key", "add", "--company", "ACME")
     assert said == (
