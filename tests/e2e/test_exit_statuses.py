@@ -84,7 +84,7 @@ def test_guesses(site: PrintSite) -> None:
     for words, guess in (
         (["job", "--jason", "1"], "--json"),
         (["queuess"], "queues"),
-        (["test", queue[:-1]], queue),
+        (["test", queue + "x"], queue),
         (["jobs", "--queue", queue + "x"], queue),
         (["devices", "Paris:Lasr1"], "Paris:Laser1"),
         (["devices", "Pari"], "Paris:*"),
