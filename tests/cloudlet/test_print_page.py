@@ -54,6 +54,25 @@ def test_a_file_is_printed(shared: CloudletServer, anna: Visitor) -> None:
     assert anna.get(f"/jobs/{done}").status == 200
 
 
+def test_a_form_that_is_sent_again(shared: CloudletServer, anna: Visitor, tmp_path: Path) -> None:
+    """A form whose response was lost prints once; another file, choice or form is another job."""
+    file, other = tmp_path / "plan.pdf", tmp_path / "other" / "plan.pdf"
+    other.parent.mkdir()
+    file.write_bytes(b"%PDF-1.4 one")
+    other.write_bytes(b"%PDF-1.4 two")
+    (form,) = re.findall(r'name="form" value="([^"]+)"', anna.get(PATH).text)
+    same = ("-F", f"form={form}")
+    job_id = _job(shared, _print(anna, file, *same))
+    assert _job(shared, _print(anna, file, *same)) == job_id
+    (next_form,) = re.findall(r'name="form" value="([^"]+)"', anna.get(PATH).text)
+    others = [
+        _job(shared, _print(anna, other, *same)),
+        _job(shared, _print(anna, file, *same, "-F", "copies=2")),
+        _job(shared, _print(anna, file, "-F", f"form={next_form}")),
+    ]
+    assert len({job_id, *others}) == 4
+
+
 def test_large_files(shared: CloudletServer, anna: Visitor, tmp_path: Path) -> None:
     """A large file, with what looks like the end of the form in it, arrives as it is."""
     large = tmp_path / "large.pdf"

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from print_site import PrintSite, document
+from tcp_proxy import TcpProxy
 
 expect.set_options(timeout=30_000)
 DROP = """
@@ -29,11 +30,11 @@ def copier(site: PrintSite) -> str:
     return site.device("--kind", "color-mfp", "--name", "Copier on the first floor")
 
 
-def _sign_in(page: Page, site: PrintSite) -> str:
+def _sign_in(page: Page, site: PrintSite, url: str = "") -> str:
     """Sign in with an account of the test's own, and return its name."""
     name = f"person{len(site.cloud.cli('account', 'list').splitlines())}"
     password = site.cloud.cli("account", "add", name, "--company", "Acme")
-    page.goto(site.cloud.url)
+    page.goto(url or site.cloud.url)
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
@@ -88,6 +89,28 @@ def test_drop_a_file(page: Page, site: PrintSite, copier: str, tmp_path: Path) -
     }  # fmt: skip
     # the document is no real PDF, so there is no image of its page
     assert [each for each in complaints if "(Not Found)" not in each] == []
+
+
+def test_an_answer_that_is_lost(page: Page, site: PrintSite, copier: str, tmp_path: Path) -> None:
+    """A person who presses Print again, because no answer came, gets the job that is there."""
+    text = tmp_path / "plan.pdf"
+    text.write_bytes(b"%PDF-1.4")
+    with TcpProxy(site.server) as proxy:
+        _sign_in(page, site, f"http://{proxy.name}")
+        page.goto(f"http://{proxy.name}/print/Paris/{copier}")
+        page.get_by_label("File").set_input_files(text)
+        proxy.lose_answers_after = b"POST /print"
+        page.get_by_role("button", name="Print").click()
+        expect(page.get_by_role("alert").filter(has_text="does not respond")).to_be_visible()
+        proxy.lose_answers_after = None
+        page.get_by_role("button", name="Print").click()
+        expect(page.get_by_role("heading", name="plan.pdf")).to_be_visible()
+        assert len([each for each in site.cloud.jobs() if each["device"] == copier]) == 1
+        page.go_back()
+        page.get_by_label("File").set_input_files(text)
+        page.get_by_role("button", name="Print").click()
+        expect(page.get_by_role("heading", name="plan.pdf")).to_be_visible()
+        assert len([each for each in site.cloud.jobs() if each["device"] == copier]) == 2
 
 
 def test_what_is_refused(page: Page, site: PrintSite, copier: str, tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -26,7 +29,7 @@ from cirrus_cloudlet.web.routes import Route, Visit, no_page
 from cirrus_cloudlet.web.sign_in import check_site, check_token
 
 _MOST_COPIES = 99
-_OTHER_FIELDS = frozenset({"token", "copies", "file"})  # those that are not a Choice
+_OTHER_FIELDS = frozenset({"token", "form", "copies", "file"})  # those that are not a Choice
 _TITLE_BYTES = 255
 _ENDINGS = {"pdf": ".pdf", "ps": ".ps", "pcl": ".pcl,.prn", "pcl6": ".prn,.pxl", "txt": ".txt"}
 
@@ -84,7 +87,7 @@ async def _submit(visit: Visit, location: Location, device: Device) -> str:
     with cloud.uploads.incoming(owner, limit) as received:
         async with share.receiving(owner.key):
             receiver = Receiver(share, received)
-            await _receive(visit, form, receiver, received, limit)
+            digest = await _receive(visit, form, receiver, received, limit)
             order = Order(
                 owner=owner,
                 targets=f"{location.id}:{device.id}",
@@ -92,7 +95,7 @@ async def _submit(visit: Visit, location: Location, device: Device) -> str:
                 props=_props(form.fields, device, viewer.person or visit.account.name),
                 compression=Compression.NONE,
                 semicolons=False,
-                idempotency_key=None,
+                idempotency_key=_idempotency_key(visit, form, digest),
             )
             if not form.file_name:  # a browser sends the field even so
                 raise Refusal(tr("Choose a file."))
@@ -107,8 +110,12 @@ async def _submit(visit: Visit, location: Location, device: Device) -> str:
 
 async def _receive(
     visit: Visit, form: FileForm, receiver: Receiver, received: IncomingFile, limit: int
-) -> None:
-    """Receive the form. Nothing of the file is kept before the form's token is checked."""
+) -> str:
+    """Receive the form, and return a digest of its file.
+
+    Nothing of the file is kept before the form's token is checked.
+    """
+    digest = hashlib.sha256()
     announced = form.announced_bytes
     received.check_size(max(0, announced - MORE_BYTES))
     is_checked = False
@@ -118,8 +125,22 @@ async def _receive(
             is_checked = True
             if announced > PIECE_BYTES:
                 await visit.share.run(received.reserve, min(announced, limit))
+        digest.update(piece)
         await receiver.add(piece)
     check_token(visit.visitor, form.fields.get("token", ""))
+    return digest.hexdigest()
+
+
+def _idempotency_key(visit: Visit, form: FileForm, digest: str) -> str | None:
+    """What repeats of a form share, which a person sends again because the response was lost.
+
+    The same form with another file or other choices is not a repeat.
+    """
+    fields = {name: value for name, value in form.fields.items() if name != "token"}
+    if not fields.get("form"):
+        return None
+    sent = [visit.account.name, *visit.ids, sorted(fields.items()), form.file_name, digest]
+    return f"page {hashlib.sha256(json.dumps(sent).encode()).hexdigest()}"
 
 
 @contextlib.contextmanager
@@ -160,6 +181,7 @@ def _show(
         place=(location.name or location.id, device.name or device.id),
         holds=location.holds(device),
         path_to=_path(device),
+        form_id=secrets.token_urlsafe(16),
         choices=_choices(device),
         accept="" if "any" in device.formats else ",".join(endings),
         formats="" if "any" in device.formats else ", ".join(device.formats),

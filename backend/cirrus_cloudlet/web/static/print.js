@@ -43,6 +43,9 @@ form.addEventListener("submit", event => {
   show(0);
 });
 
+// a form that was printed and comes back from the browser's memory would count as sent again
+addEventListener("pageshow", event => event.persisted && location.reload());
+
 for (const name of ["dragenter", "dragover"]) {
   form.addEventListener(name, event => {
     event.preventDefault();
