@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clean_system import CleanSystem
+from paths import REPO
 
 SOURCES = "/root/cirrus-bridge"
+OLDEST = "bookworm"  # which `installer/release` needs
 
 
 class Cost(NamedTuple):
@@ -37,7 +40,11 @@ def main() -> None:
     given = parser.parse_args()
     print("| | release | time | download |\n| --- | --- | --- | --- |")
     for release in given.releases:
-        for cost in (*_demo(release), *(_packages(release, given.packages))):
+        for cost in (
+            *_demo(release),
+            *_packages(release, given.packages),
+            *_release(release),
+        ):
             size = f"{cost.downloaded_bytes / 1e6:.0f} MB"
             print(f"| {cost.what} | {release} | {cost.wall_s:.0f} s | {size} |", flush=True)
 
@@ -66,8 +73,21 @@ def _packages(release: str, folder: Path | None) -> Iterator[Cost]:
     with _system(release) as system:
         for deb in folder.glob("*.deb"):
             shutil.copy(deb, system.path("/srv"))
-        debs = [f"/srv/{deb.name}" for deb in folder.glob("*.deb")]
-        yield _measured("the packages", lambda: system.apt_get("install", *debs))
+        # with recommended packages, as a person installs them
+        install = "DEBIAN_FRONTEND=noninteractive apt-get -qy install /srv/*.deb"
+        yield _measured("the packages", lambda: system.run_with_network(install))
+
+
+def _release(release: str) -> Iterator[Cost]:
+    if release != OLDEST:
+        return
+    with _system(release) as system:
+        bundle = system.path("/srv") / "bundle"
+        subprocess.run(("git", "-C", REPO, "bundle", "create", "-q", bundle, "HEAD"), check=True)
+        system.apt_get("install", "git")
+        system.run("git", "clone", "--quiet", "/srv/bundle", SOURCES)
+        build = f"{SOURCES}/installer/release"
+        yield _measured("`installer/release`", lambda: system.run_with_network(build))
 
 
 def _measured(what: str, work: Callable[[], object]) -> Cost:
