@@ -196,9 +196,12 @@ def _gzip(path: Path, content: bytes) -> None:
 
 def _run(*command: str, **environ: str) -> str:
     """Run a program; return its output. A failure ends the build with the program's message."""
-    done = subprocess.run(
-        command, cwd=REPO, env={**os.environ, **environ}, capture_output=True, text=True
-    )
+    try:
+        done = subprocess.run(
+            command, cwd=REPO, env={**os.environ, **environ}, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        raise SystemExit(f"{command[0]} is missing. Install it, then build again.") from None
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -16,12 +16,12 @@ import pytest
 
 from answers import answer
 from cirrus_bridge.backend.front import LONGEST_S
-from cirrus_bridge.backend.workerd import AT_ONCE
+from cirrus_bridge.backend.workerd import AT_ONCE, MOST
 from print_site import PrintSite, document, eventually
 from programs import Program
 from tcp_proxy import TcpProxy
 
-COMPLETED = 9
+HELD, COMPLETED = 4, 9
 WRONG_KEY = "wr0ng-k3y-0123456789"
 
 
@@ -183,6 +183,22 @@ def test_a_burst_of_jobs(warm: PrintSite) -> None:
         for job_id in jobs:
             assert warm.cups.wait_job(job_id)["job-state"] == COMPLETED
     warm.configure()
+
+
+def test_more_jobs_than_workers() -> None:
+    """Beyond MOST, workers give way by leaving jobs that no location fetches to the poller. Each
+    job is printed once."""
+    with PrintSite() as site, site.statusd():
+        site.cloud.cli("location", "offline", "Paris")
+        queues = [site.queue(driver=False, options="?waittimeout=600") for _ in range(MOST + 4)]
+        jobs = [site.cups.lp(queue, data=b"x") for queue in queues]
+        eventually(lambda: any(site.cups.job(job)["job-state"] == HELD for job in jobs))
+        assert "another job waits for this process" in site.cups.error_log()
+        eventually(lambda: len(site.cloud.jobs()) == len(jobs))
+        site.cloud.cli("location", "online", "Paris")
+        for job_id in jobs:
+            assert site.cups.wait_job(job_id, timeout_s=240)["job-state"] == COMPLETED
+        assert len(site.cloud.jobs()) == len(jobs)
 
 
 def test_a_spool_that_the_service_cannot_read(warm: PrintSite) -> None:

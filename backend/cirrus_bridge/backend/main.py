@@ -6,6 +6,7 @@ run ends with one message for people and one exit code. An unexpected error hold
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,6 +44,7 @@ def run(
     clock: Clock,
     configuration: Configuration | None = None,
     session_for: SessionFor | None = None,
+    is_needed: Callable[[], bool] = lambda: False,
 ) -> Ended:
     """Do the run `noted` for a call of the backend.
 
@@ -50,10 +52,11 @@ def run(
         clock: watches signals already.
         configuration: the configuration for the call, if it was read already.
         session_for: returns the session with a server; by default, sessions are new.
+        is_needed: whether another job waits for this process.
     """
     report = CupsReport(call.stderr)
     try:
-        return Ended(_run(call, report, clock, noted, configuration, session_for))
+        return Ended(_run(call, report, clock, noted, configuration, session_for, is_needed))
     except CirrusError as error:
         if isinstance(error, JobUnidentified | JournalBusy):
             noted.held()
@@ -84,6 +87,7 @@ def _run(
     noted: Run,
     configuration: Configuration | None,
     session_for: SessionFor | None,
+    is_needed: Callable[[], bool],
 ) -> int:
     if len(call.argv) == 1:
         from cirrus_bridge.backend.list_devices import list_devices  # printing does not need it
@@ -96,4 +100,6 @@ def _run(
     from cirrus_bridge.backend import print_job  # discovery does not need it
 
     configuration = configuration or print_job.configuration_for(call)
-    return print_job.print_job(call, configuration, report, clock, noted.number, session_for)
+    return print_job.print_job(
+        call, configuration, report, clock, noted.number, session_for, is_needed
+    )

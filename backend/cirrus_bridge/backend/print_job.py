@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,11 +64,13 @@ def print_job(
     clock: Clock,
     number: int,
     session_for: SessionFor | None = None,
+    is_needed: Callable[[], bool] = lambda: False,
 ) -> int:
     """Print the document of this number in the job (from 1; 0 if unknown); return the exit code.
 
     Args:
         session_for: returns the session with a server; by default, sessions are new.
+        is_needed: whether another job waits for this process.
 
     Raises:
         CirrusError: the document was not submitted, or will not be delivered.
@@ -105,6 +107,7 @@ def print_job(
             count_pages = functools.partial(_count_pages, cups, job, report)
             asked = (others_wait, count_pages)
             run = BackendRun(job, queue, configuration, api_of, journal, clock, report, *asked)
+            run.is_needed = is_needed
             run.outcome_waits = functools.partial(_outcome_waits, cups, journal, job, report)
             try:
                 code = run.print(data)

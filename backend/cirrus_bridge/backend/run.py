@@ -60,7 +60,8 @@ class BackendRun:
     """One run, for one document of `job`, which goes to `queue` or was sent there before. `api_of`
     returns the API for a queue's server; `others_wait` says whether other jobs wait for the queue;
     `count_pages` returns the number of the job's pages that CUPS has counted so far, or 0;
-    `outcome_waits` says whether a job waits for the queue only to end."""
+    `outcome_waits` says whether a job waits for the queue only to end; `is_needed` says whether
+    another job waits for this process."""
 
     job: PrintJob
     queue: QueueUri
@@ -72,6 +73,7 @@ class BackendRun:
     others_wait: Callable[[], bool]
     count_pages: Callable[[], int]
     outcome_waits: Callable[[], bool] = lambda: False
+    is_needed: Callable[[], bool] = lambda: False
 
     def print(self, data: SpooledDocument) -> int:
         """Send the document unless the cloud has it, and follow it; return the exit code.
@@ -287,7 +289,7 @@ class BackendRun:
         if not is_settled(targets, "delivered"):
             self.journal.take_back(_keys(targets), now_s=self.clock.wall_s())
             asked = (self.queue, self.api_of, self.journal, self.clock, self.report)
-            follower = Follower(*asked, self.others_wait)
+            follower = Follower(*asked, self.others_wait, self.is_needed)
             follower.follow(targets, is_brief=self._all_wait_offline(targets))
         mismatched = any(target.status.state is DeliveryState.MISMATCHED for target in targets)
         if mismatched or is_settled(targets, "delivered"):

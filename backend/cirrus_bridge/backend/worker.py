@@ -32,7 +32,7 @@ KEEP_S = 3.0  # not longer: an idle connection blocks a server with a single thr
 IDLE_S = 30.0
 THREAD_END_S = 0.1
 MOST_JOBS = 500  # limits what a leak in a library can add up to
-IDLE = b"i"
+IDLE, NEEDED = b"i", b"n"  # said on the control socket by the worker, and by the service
 
 
 class WarmWorker:
@@ -43,6 +43,7 @@ class WarmWorker:
         self._control, self._credentials = control, credentials
         self._sessions = Sessions()
         self._user = os.geteuid()
+        self._is_needed = False
 
     def run(self, connection: socket.socket | None) -> NoReturn:
         """Do this front's job, then other fronts' jobs, until none comes for IDLE_S or the service
@@ -59,16 +60,23 @@ class WarmWorker:
     def _next(self) -> socket.socket | None:
         """Wait for the next front; None if the worker is to end."""
         for wait_s in (KEEP_S, IDLE_S):
-            if select.select([self._control], [], [], wait_s)[0]:
-                _, files, _, _ = socket.recv_fds(self._control, 1, 1)
-                return socket.socket(fileno=files[0]) if files else None
+            while select.select([self._control], [], [], wait_s)[0]:
+                said, files, _, _ = socket.recv_fds(self._control, 1, 1)
+                if said != NEEDED:  # which was about the last job
+                    return socket.socket(fileno=files[0]) if files else None
             self._sessions.close()
         return None
+
+    def _needed(self) -> bool:
+        """Whether the service has asked for this worker since the job began."""
+        with contextlib.suppress(OSError):
+            self._is_needed |= self._control.recv(1, socket.MSG_DONTWAIT) == NEEDED
+        return self._is_needed
 
     def _take(self, connection: socket.socket) -> bool:
         """Do the job of a front, or leave it to the front; return whether this worker can do
         another job."""
-        job, clock = None, Clock()
+        job, clock, self._is_needed = None, Clock(), False
         try:
             with connection:
                 front = Front(connection)
@@ -124,7 +132,9 @@ class WarmWorker:
     ) -> bool:
         call = job.call
         with _filters_answered(job):
-            code, is_faulty = main.run(call, run, clock, configuration, self._sessions.session_for)
+            code, is_faulty = main.run(
+                call, run, clock, configuration, self._sessions.session_for, self._needed
+            )
         if front.is_alive():  # otherwise, the note tells the poller
             run.end(failed=code != 0, again=code in RETRIES)
         job.close()

@@ -24,7 +24,7 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from cirrus_bridge.backend.worker import IDLE, WarmWorker
+from cirrus_bridge.backend.worker import IDLE, NEEDED, WarmWorker
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import Interrupted
 from cirrus_bridge.base.privileges import give_up_new_rights
@@ -36,6 +36,11 @@ BACKLOG = 128
 # gets only a few workers at once, and more as long as these are busy.
 AT_ONCE = 2 * (os.cpu_count() or 1)
 GROW_S = 0.05
+# Many workers would mostly follow jobs that no location fetches, which the poller can do. So beyond
+# MOST, a front gets a worker that has given way, or a new one after PATIENT_S (front.c waits 3 s).
+MOST = max(16, AT_ONCE)
+PATIENT_S = 2.0
+UNDISTURBED_S = 0.5  # a worker's time for a job before it may have to give way
 _PEER = struct.Struct("=iII")  # struct ucred
 _NEEDED_LATE = (  # by some jobs only, so their modules import these when they need them
     *("concurrent.futures.thread", "encodings.idna", "gettext", "stringprep", "traceback"),
@@ -75,6 +80,13 @@ class _Control(NamedTuple):
     worker: int
 
 
+class _Waiting(NamedTuple):
+    """The socket of a front that waits for a worker, and since when, on the monotonic clock."""
+
+    socket: socket.socket
+    since_s: float
+
+
 class _Service:
     """The socket for fronts, and the workers, which each have a control socket."""
 
@@ -86,7 +98,8 @@ class _Service:
         self._listener.bind(path)  # the umask closes it to all but this user and root
         self._listener.listen(BACKLOG)
         self._idle: list[_Control] = []  # the last one has the freshest connections
-        self._waiting: deque[socket.socket] = deque()
+        self._busy: dict[_Control, float] = {}  # since when; without those that were asked
+        self._waiting: deque[_Waiting] = deque()
         self._count = 0
         self._clock = Clock()
         self._grows_at_s = 0.0
@@ -109,29 +122,52 @@ class _Service:
         """Let the next front wait for a worker."""
         connection, _ = self._listener.accept()
         if _user_of(connection) in (0, os.geteuid()):
-            self._waiting.append(connection)
+            self._waiting.append(_Waiting(connection, self._clock.monotonic_s()))
         else:
             connection.close()
 
     def _serve_waiting(self) -> None:
         """Give waiting fronts the idle workers, or new ones if another worker is allowed: one of
-        the first AT_ONCE, or one after a wait of GROW_S."""
+        the first AT_ONCE, or one after a wait of GROW_S, or beyond MOST of PATIENT_S."""
         if not self._waiting or self._idle:
             self._grows_at_s = self._clock.monotonic_s() + GROW_S
         while self._waiting and (self._idle or self._count < AT_ONCE or self._is_late()):
-            with self._waiting.popleft() as connection:
+            with self._waiting.popleft().socket as connection:
                 # a worker may just have ended
                 idle = (self._idle.pop() for _ in range(len(self._idle)))
-                if any(_pass_on(connection, worker) for worker in idle):
+                if any(self._pass_on(connection, worker) for worker in idle):
                     continue
                 self._grows_at_s = self._clock.monotonic_s() + GROW_S
                 try:
                     self._fork(connection)
                 except OSError as error:  # the front does the job by itself
                     _say(f"cannot start a worker: {error.strerror}")
+        if self._waiting and self._count >= MOST:
+            self._ask_to_give_way()
 
     def _is_late(self) -> bool:
-        return self._clock.monotonic_s() >= self._grows_at_s
+        now_s = self._clock.monotonic_s()
+        if self._count >= MOST:
+            return now_s >= self._waiting[0].since_s + PATIENT_S
+        return now_s >= self._grows_at_s
+
+    def _ask_to_give_way(self) -> None:
+        """Ask the worker with the oldest job to leave that job to the poller. A worker that still
+        sends its document does so afterwards."""
+        control, since_s = next(iter(self._busy.items()), (None, 0.0))
+        if control is not None and self._clock.monotonic_s() >= since_s + UNDISTURBED_S:
+            del self._busy[control]
+            with contextlib.suppress(OSError):  # the worker has just ended
+                control.socket.send(NEEDED)
+
+    def _pass_on(self, connection: socket.socket, control: _Control) -> bool:
+        """Give a front to a worker; return False if the worker has just ended."""
+        try:
+            socket.send_fds(control.socket, [b"j"], [connection.fileno()])
+        except OSError:
+            return False
+        self._busy[control] = self._clock.monotonic_s()
+        return True
 
     def _fork(self, connection: socket.socket) -> None:
         """Start a worker for a front."""
@@ -141,7 +177,9 @@ class _Service:
             ours.close()
             self._become_worker(theirs, connection)
         theirs.close()
-        self._selector.register(ours, selectors.EVENT_READ, _Control(ours, worker))
+        control = _Control(ours, worker)
+        self._selector.register(ours, selectors.EVENT_READ, control)
+        self._busy[control] = self._clock.monotonic_s()
         self._count += 1
 
     def _become_worker(self, control: socket.socket, connection: socket.socket) -> NoReturn:
@@ -152,7 +190,7 @@ class _Service:
             for key in keys:
                 (self._listener if key.data is None else key.data.socket).close()
             for waiting in self._waiting:
-                waiting.close()
+                waiting.socket.close()
             WarmWorker(control, self._credentials).run(connection)
         except BaseException:  # noqa: BLE001 - this process must never go on as the service
             traceback.print_exc()
@@ -162,6 +200,7 @@ class _Service:
 
     def _hear(self, control: _Control) -> None:
         """Note that a worker is idle, or has ended."""
+        self._busy.pop(control, None)
         with contextlib.suppress(OSError):
             if control.socket.recv(1) == IDLE:
                 self._idle.append(control)
@@ -185,15 +224,6 @@ def _user_of(connection: socket.socket) -> int:
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
     _, user, _ = _PEER.unpack(peer)
     return int(user)
-
-
-def _pass_on(connection: socket.socket, control: _Control) -> bool:
-    """Give a front to a worker; return False if the worker has just ended."""
-    try:
-        socket.send_fds(control.socket, [b"j"], [connection.fileno()])
-    except OSError:
-        return False
-    return True
 
 
 def _say(text: str) -> None:

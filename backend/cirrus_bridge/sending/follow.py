@@ -1,7 +1,7 @@
 """Use case: follow accepted documents until the wanted state is reached.
 
-Following also ends when the time is over or when other jobs need the queue. The cloud already has
-the document, so nothing here submits anything.
+Following also ends when the time is over, or when other jobs need the queue or this process. The
+cloud already has the document, so nothing here submits anything.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from cirrus_bridge.sending.patience import Report
 FIRST_WAIT_S = 0.3
 WAIT_FACTOR = 1.5
 LONGEST_WAIT_S = 10.0
-OTHERS_EVERY_S = 1.0
+OTHERS_EVERY_S, NEEDED_EVERY_S = 1.0, 0.2
 
 
 @dataclass(slots=True)
 class Follower:
-    """Follows documents that went to `queue`; `others_wait` says whether other jobs wait there."""
+    """Follows documents that went to `queue`; `others_wait` says whether other jobs wait there, and
+    `is_needed` whether another job waits for this process."""
 
     queue: QueueUri
     api_of: Callable[[QueueUri], CloudApi]
@@ -35,6 +36,8 @@ class Follower:
     clock: Clock
     report: Report
     others_wait: Callable[[], bool]
+    is_needed: Callable[[], bool] = lambda: False
+    _has_poller: bool = False
     _look_at_s: float = 0.0
 
     def follow(self, targets: Sequence[TrackedDelivery], *, is_brief: bool = False) -> None:
@@ -48,7 +51,8 @@ class Follower:
         enough, timeout_s = ENOUGH[self.queue.settings.wait], self.queue.settings.wait_timeout_s
         now_s = self.clock.monotonic_s()
         self._look_at_s = now_s
-        if not self.journal.poller_is_alive():  # nobody would release the held job
+        self._has_poller = self.journal.poller_is_alive()
+        if not self._has_poller:  # nobody would release the held job
             self._look_at_s += OTHERS_EVERY_S
         deadline_s = now_s + timeout_s if timeout_s else math.inf  # 0: no limit
         wait_s = FIRST_WAIT_S
@@ -73,14 +77,18 @@ class Follower:
                 break
 
     def _keep_the_queue(self, until_s: float) -> bool:
-        """Wait until `until_s`; False as soon as other jobs wait for the queue."""
+        """Wait until `until_s`; False as soon as other jobs wait for the queue or this process."""
         while (now_s := self.clock.monotonic_s()) < until_s:
+            if self._has_poller and self.is_needed():
+                self.report.debug("another job waits for this process")
+                return False
             if now_s >= self._look_at_s:
                 self._look_at_s = now_s + OTHERS_EVERY_S
                 if self.others_wait():
                     self.report.debug("other jobs wait for this queue")
                     return False
-            self.clock.sleep(max(0.0, min(until_s, self._look_at_s) - now_s))
+            until_look_s = min(until_s, self._look_at_s, now_s + NEEDED_EVERY_S)
+            self.clock.sleep(max(0.0, until_look_s - now_s))
         return True
 
     def _ask(self, target: TrackedDelivery) -> bool:

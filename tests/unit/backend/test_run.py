@@ -67,7 +67,7 @@ class Site:
         self.job = PrintJob(1, "urn:uuid:1", "u", "Report", 1, "q")
         self.uri = URI
         self.asked: list[QueueUri] = []
-        self.others_wait = False
+        self.others_wait = self.is_needed = False
         self.counted = 0
 
     def print(self, **settings: Any) -> int:
@@ -91,6 +91,7 @@ class Site:
             CupsReport(self.said),
             lambda: self.others_wait,
             lambda: self.counted,
+            is_needed=lambda: self.is_needed,
         )
         with spool.open("rb") as stdin, self.clock.stoppable():
             code = run.print(SpooledDocument(self.job, stdin, os.getpid()))
@@ -252,6 +253,17 @@ def test_others_wait_and_no_poller_runs(site: Site) -> None:
     site.others_wait = True
     assert site.print(wait_timeout_s=60) == HELD
     assert 0 < site.clock.passed_s < 5
+
+
+def test_another_job_waits_for_the_process(site: Site) -> None:
+    """The job is left to the poller at once; without a poller, the job keeps its process."""
+    site.is_needed = True
+    site.print(wait_timeout_s=60)
+    assert site.clock.passed_s == pytest.approx(60)
+    passed_s = site.clock.passed_s
+    with start_poller(site.folder / "state", now_s=EPOCH_S):
+        assert site.print(wait_timeout_s=60) == HELD
+    assert site.clock.passed_s == passed_s
 
 
 def test_a_job_that_is_delivered(site: Site) -> None:
