@@ -26,9 +26,9 @@ from cirrus_bridge.base.model import Place, Receipt, Segment, Target
 from cirrus_bridge.config.load import UploadSettings, load
 from cirrus_bridge.config.queue_uri import format_queue_uri, parse_queue_uri
 from cirrus_bridge.config.servers import Secret, Server
-from cirrus_bridge.cups import ipp
 from cirrus_bridge.cups.job import read_job
 from cirrus_bridge.drivers.devices import devices
+from cirrus_bridge.ipp.message import decode
 from cirrus_bridge.sending.job_props import job_props
 from scripted_server import Answer, ScriptedServer
 
@@ -299,6 +299,6 @@ def _load(folder: Path, servers: bytes, bridge: bytes) -> None:
 def test_ipp(data: bytes) -> None:
     """A response of cupsd is decoded, or raises a ValueError with a text."""
     try:
-        ipp.decode(data)
+        decode(data)
     except ValueError as error:
         assert str(error)

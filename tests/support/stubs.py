@@ -41,10 +41,10 @@ from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.jobs import FINAL, HELD, INDEFINITE, CupsJob, operator_message
 from cirrus_bridge.cups.queues import IDLE, STOPPED, CupsQueues, Queue, queue_message
 from cirrus_bridge.delivery.events import Change
+from cirrus_bridge.ipp.message import Attributes
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.files import lock_place
 from cirrus_bridge.journal.lifecycle import State

@@ -15,8 +15,16 @@ from urllib.parse import quote
 from cirrus_bridge.base.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.base.privileges import user_name
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cups import ipp
-from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Response, Tag
+from cirrus_bridge.ipp.message import (
+    Attribute,
+    Attributes,
+    Group,
+    MalformedMessage,
+    Message,
+    decode,
+    encode,
+)
+from cirrus_bridge.ipp.values import Name, Uri
 
 _FIRST_FAILURE = 0x0400  # RFC 8011, B.1
 
@@ -43,7 +51,7 @@ class CupsServer:
         changes: Sequence[Attribute] = (),
         data: bytes = b"",
         language: str = "en",
-    ) -> Response:
+    ) -> Message:
         """Send a request.
 
         Args:
@@ -59,13 +67,13 @@ class CupsServer:
             CupsNotPossible: the state of the job or queue does not allow the request.
             CupsRefused: cupsd refuses the request.
         """
-        user = Attribute(Tag.NAME, "requesting-user-name", [self._user])
+        user = Attribute("requesting-user-name", [Name(self._user)])
         # RFC 8011, 4.1.5: the target follows charset and language
         groups = [(Group.OPERATION, [*about[:1], user, *about[1:]])]
         if changes:
             groups.append((group, [*changes]))
-        response = self._ask(path, ipp.encode(operation, groups, language=language) + data)
-        if response.status < _FIRST_FAILURE:
+        response = self._ask(path, encode(operation, groups, language=language) + data)
+        if response.code < _FIRST_FAILURE:
             return response
         raise _refusal(response)
 
@@ -75,7 +83,7 @@ class CupsServer:
         answer, _ = self._exchange("HEAD", "/", b"", {})
         return answer.headers.get("Server", "")
 
-    def _ask(self, path: str, body: bytes) -> Response:
+    def _ask(self, path: str, body: bytes) -> Message:
         headers = {"Content-Type": "application/ipp"}
         if self._address.startswith("/"):
             # cupsd compares the name with the peer's user id from the kernel
@@ -94,8 +102,8 @@ class CupsServer:
         if answer.status != 200:
             raise CupsAway(tr("CUPS cannot answer now."), detail=detail)
         try:
-            return ipp.decode(data)
-        except ipp.MalformedMessage as error:
+            return decode(data)
+        except MalformedMessage as error:
             text = tr("CUPS sent an incomplete response.")
             raise CupsAway(text, detail=f"{detail}: {error}") from error
 
@@ -130,11 +138,11 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _refusal(response: Response) -> CupsAway | CupsRefused:
-    number = f"0x{response.status:04x}"
-    said = response.message or tr("status {number}", number=number)
+def _refusal(response: Message) -> CupsAway | CupsRefused:
+    number = f"0x{response.code:04x}"
+    said = response.status_message or tr("status {number}", number=number)
     detail = f"IPP status {number}"
-    match response.status:  # RFC 8011, B.1
+    match response.code:  # RFC 8011, B.1
         case 0x0502 | 0x0505 | 0x0506 | 0x0507:  # service, temporary, not accepting, busy
             return CupsAway(tr("CUPS cannot do this now: {said}", said=said), detail=detail)
         case 0x0406 | 0x0407:  # not found, gone
@@ -146,7 +154,7 @@ def _refusal(response: Response) -> CupsAway | CupsRefused:
             return CupsRefused(tr("CUPS refused the request: {said}", said=said), detail=detail)
 
 
-def only(response: Response, group: Group) -> Attributes:
+def only(response: Message, group: Group) -> Attributes:
     """The attributes of the single job or printer in an answer. Raises CupsAway if the answer has
     none or several."""
     found = response.all(group)
@@ -157,7 +165,7 @@ def only(response: Response, group: Group) -> Attributes:
 
 
 def uri(name: str, path: str) -> Attribute:
-    return Attribute(Tag.URI, name, [f"ipp://localhost{path}"])
+    return Attribute(name, [Uri(f"ipp://localhost{path}")])
 
 
 def printer_uri(queue: str, name: str = "printer-uri") -> Attribute:

@@ -23,7 +23,6 @@ from cirrus_bridge.base.errors import (
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, PrintJob
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
 from cirrus_bridge.cups.options import parse_options
 from cirrus_bridge.cups.page_count import (
@@ -34,6 +33,7 @@ from cirrus_bridge.cups.page_count import (
 )
 from cirrus_bridge.cups.ppd_file import QueueDriver, read_queue_driver
 from cirrus_bridge.cups.spool import are_joined, files
+from cirrus_bridge.ipp.message import Attributes
 
 READ_BYTES = 128 * 1024
 DEATH_WAIT_S = 0.2

@@ -10,7 +10,8 @@ from cirrus_bridge.base.errors import CupsAway, CupsRefused, JobUnidentified
 from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import own_language, tr
 from cirrus_bridge.cups.client import CupsServer, only, printer_uri, uri
-from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Tag
+from cirrus_bridge.ipp.message import Attribute, Attributes, Group, Operation
+from cirrus_bridge.ipp.values import Keyword, MimeType, Name, Text
 
 OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
 PENDING, HELD, PROCESSING = 3, 4, 5  # job-state, RFC 8011, 5.3.7
@@ -108,7 +109,7 @@ class CupsJobs:
         return list(dict.fromkeys(found))
 
     def job(self, job_id: int) -> CupsJob:
-        wanted = Attribute(Tag.KEYWORD, "requested-attributes", _WANTED_OF_ONE)
+        wanted = Attribute("requested-attributes", [*map(Keyword, _WANTED_OF_ONE)])
         answer = self._server.request(Operation.GET_JOB_ATTRIBUTES, "/", _job_uri(job_id), wanted)
         return _job(only(answer, Group.JOB))
 
@@ -146,7 +147,7 @@ class CupsJobs:
         Setting job-printer-state-message would crash cupsd when the job is released: cupsd uses
         that text after it has freed it.
         """
-        said = Attribute(Tag.TEXT, "job-message-from-operator", [operator_message(message)])
+        said = Attribute("job-message-from-operator", [Text(operator_message(message))])
         self._alter(Operation.SET_JOB_ATTRIBUTES, job_id, said)
 
     def release_job(self, job_id: int) -> None:
@@ -155,13 +156,13 @@ class CupsJobs:
 
     def hold_job(self, job_id: int) -> None:
         """Hold a job until it is released; MaxHoldTime of a held job starts again."""
-        hold = Attribute(Tag.KEYWORD, "job-hold-until", [INDEFINITE])
+        hold = Attribute("job-hold-until", [Keyword(INDEFINITE)])
         self._alter(Operation.SET_JOB_ATTRIBUTES, job_id, hold)
 
     def set_page_logging(self, job_id: int, value: str) -> None:
         """Set whether pdftopdf counts the pages in the next runs of an unfinished job."""
         names = (PAGE_LOGGING, _PAGE_LOGGING_2)
-        changes = (Attribute(Tag.KEYWORD, name, [value]) for name in names)
+        changes = (Attribute(name, [Keyword(value)]) for name in names)
         self._alter(Operation.SET_JOB_ATTRIBUTES, job_id, *changes)
 
     def move_job(self, job_id: int, queue: str) -> None:
@@ -178,8 +179,8 @@ class CupsJobs:
             Operation.PRINT_JOB,
             "/",
             printer_uri(queue),
-            Attribute(Tag.NAME, "job-name", [title]),
-            Attribute(Tag.MIME_TYPE, "document-format", [document_type]),
+            Attribute("job-name", [Name(title)]),
+            Attribute("document-format", [MimeType(document_type)]),
             data=data,
             language=own_language(),
         )
@@ -196,13 +197,13 @@ class CupsJobs:
     ) -> list[Attributes]:
         about = [
             place,
-            Attribute(Tag.KEYWORD, "which-jobs", [which]),
-            Attribute(Tag.KEYWORD, "requested-attributes", wanted),
+            Attribute("which-jobs", [Keyword(which)]),
+            Attribute("requested-attributes", [*map(Keyword, wanted)]),
         ]
         if mine:  # cupsd knows the user of a local socket from the kernel
-            about.append(Attribute(Tag.BOOLEAN, "my-jobs", [True]))
+            about.append(Attribute("my-jobs", [True]))
         if limit is not None:
-            about.append(Attribute(Tag.INTEGER, "limit", [limit]))
+            about.append(Attribute("limit", [limit]))
         return self._server.request(Operation.GET_JOBS, "/", *about).all(Group.JOB)
 
     def _alter(self, operation: Operation, job_id: int, *changes: Attribute) -> None:

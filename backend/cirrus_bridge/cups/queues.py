@@ -18,8 +18,9 @@ from cirrus_bridge.base.translation import translated
 from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.config.queue_uri import SCHEME
 from cirrus_bridge.cups.client import only, printer_uri
-from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Tag
 from cirrus_bridge.cups.jobs import CupsJobs
+from cirrus_bridge.ipp.message import Attribute, Attributes, Group, Operation
+from cirrus_bridge.ipp.values import EnumValue, Keyword, Name, OutOfBand, Text, Uri
 
 REASON_PREFIX = "cirrus-delivery-"  # begins the reasons that earlier versions set at a queue
 MESSAGE_PREFIX = "Cirrus Bridge: "  # begins our own message at a queue
@@ -176,14 +177,14 @@ class CupsQueues(CupsJobs):
 
     def driver(self, name: str) -> str:
         """The text of a driver with a name from `lpinfo -m`. Raises CupsGone if there is none."""
-        return self._ppd(Attribute(Tag.NAME, "ppd-name", [name]))
+        return self._ppd(Attribute("ppd-name", [Name(name)]))
 
     def set_queue(self, queue: str, change: QueueChange, *, is_new: bool = False) -> None:
         """Change a queue, or make a new one that accepts and prints jobs."""
         attributes = list(_attributes(change))
         if is_new:
-            attributes.append(Attribute(Tag.ENUM, "printer-state", [IDLE]))
-            attributes.append(Attribute(Tag.BOOLEAN, "printer-is-accepting-jobs", [True]))
+            attributes.append(Attribute("printer-state", [EnumValue(IDLE)]))
+            attributes.append(Attribute("printer-is-accepting-jobs", [True]))
         ppd = "" if change.ppd in (None, RAW) else change.ppd
         self._modify(queue, attributes, ppd.encode("utf-8", "surrogateescape"))
 
@@ -198,7 +199,7 @@ class CupsQueues(CupsJobs):
         """
         if self.queue(queue).state == STOPPED:
             return False
-        text = Attribute(Tag.TEXT, "printer-state-message", [queue_message(message)])
+        text = Attribute("printer-state-message", [Text(queue_message(message))])
         self._server.request(Operation.PAUSE_PRINTER, "/admin/", printer_uri(queue), text)
         return True
 
@@ -222,11 +223,12 @@ class CupsQueues(CupsJobs):
         merged = [*others, *sorted(reasons)]
         changes = []
         if {*now.reasons} != {*merged}:
-            changes.append(Attribute(Tag.KEYWORD, "printer-state-reasons", merged or ["none"]))
+            keywords = [*map(Keyword, merged or ["none"])]
+            changes.append(Attribute("printer-state-reasons", keywords))
         text = queue_message(message)
         is_free = not now.message or is_ours(now.message)
         if now.state == IDLE and is_free and now.message != text:
-            changes.append(Attribute(Tag.TEXT, "printer-state-message", [text]))
+            changes.append(Attribute("printer-state-message", [Text(text)]))
         if changes:
             self._modify(queue, changes)
         return bool(changes)
@@ -242,14 +244,14 @@ class CupsQueues(CupsJobs):
         )
 
     def _all(self, wanted: Sequence[str]) -> list[Attributes]:
-        about = Attribute(Tag.KEYWORD, "requested-attributes", wanted)
+        about = Attribute("requested-attributes", [*map(Keyword, wanted)])
         try:
             return self._server.request(Operation.CUPS_GET_PRINTERS, "/", about).all(Group.PRINTER)
         except CupsGone:
             return []  # cupsd answers so if it has no queues
 
     def _one(self, queue: str, wanted: Sequence[str]) -> Attributes:
-        about = printer_uri(queue), Attribute(Tag.KEYWORD, "requested-attributes", wanted)
+        about = printer_uri(queue), Attribute("requested-attributes", [*map(Keyword, wanted)])
         answer = self._server.request(Operation.GET_PRINTER_ATTRIBUTES, "/", *about)
         return only(answer, Group.PRINTER)
 
@@ -271,21 +273,20 @@ def queue_message(message: str) -> str:
 
 def _attributes(change: QueueChange) -> Iterable[Attribute]:
     texts = (
-        (Tag.URI, "device-uri", change.device_uri),
-        (Tag.TEXT, "printer-info", change.info),
-        (Tag.TEXT, "printer-location", change.location),
-        (Tag.NAME, "printer-error-policy", change.error_policy),
-        (Tag.NAME, "ppd-name", RAW if change.ppd == RAW else None),
-        (Tag.TEXT, f"{MARK}-default", None if change.mark is None else str(change.mark)),
+        (Uri, "device-uri", change.device_uri),
+        (Text, "printer-info", change.info),
+        (Text, "printer-location", change.location),
+        (Name, "printer-error-policy", change.error_policy),
+        (Name, "ppd-name", RAW if change.ppd == RAW else None),
+        (Text, f"{MARK}-default", None if change.mark is None else str(change.mark)),
     )
-    for tag, name, text in texts:
+    for syntax, name, text in texts:
         if text is not None:
-            yield Attribute(tag, name, [text])
+            yield Attribute(name, [syntax(text)])
     if change.shared is not None:
-        yield Attribute(Tag.BOOLEAN, "printer-is-shared", [change.shared])
+        yield Attribute("printer-is-shared", [change.shared])
     for name, text in change.defaults.items():
-        tag = Tag.DELETE if text is None else Tag.NAME
-        yield Attribute(tag, f"{name}-default", [text or ""])
+        yield Attribute(f"{name}-default", [OutOfBand.DELETE if text is None else Name(text)])
 
 
 def _queue(attributes: Attributes) -> Queue:

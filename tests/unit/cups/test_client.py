@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.ipp import Operation
+from cirrus_bridge.ipp.message import Operation
 
 ANSWER = b"\x02\x00\x00\x00\x00\x00\x00\x01\x03"  # IPP 2.0, successful-ok
 

@@ -17,10 +17,10 @@ from cirrus_bridge.base.errors import (
     UnreadableDocument,
     UsageError,
 )
-from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.job import SpooledDocument, read_job
 from cirrus_bridge.cups.joinable_formats import HEAD_BYTES
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
+from cirrus_bridge.ipp.message import Attributes
 from programs import Program
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.job import read_job
 from cirrus_bridge.cups.page_count import LINES_A_PAGE, PageCounter, is_counted_by_filters
+from cirrus_bridge.ipp.message import Attributes
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", ""]
 PAGE = b"1 0 obj<</Type/Page /Parent 2 0 R>>endobj\n2 0 obj<</Type /Pages/Count 1>>endobj\n"

@@ -9,8 +9,9 @@ import pytest
 from cirrus_bridge.base.errors import CupsAway
 from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Response, Value
 from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues, QueuePapers
+from cirrus_bridge.ipp.message import Attribute, Attributes, Group, Message, Operation
+from cirrus_bridge.ipp.values import Value
 
 
 class _Server(CupsServer):
@@ -34,10 +35,10 @@ class _Server(CupsServer):
         changes: Sequence[Attribute] = (),
         data: bytes = b"",
         language: str = "en",
-    ) -> Response:
+    ) -> Message:
         if operation == Operation.CUPS_ADD_MODIFY_PRINTER:
             self.queue |= {change.name: tuple(change.values) for change in changes}
-        return Response(0, ((Group.PRINTER, Attributes(self.queue)),))
+        return Message(0, ((Group.PRINTER, Attributes(self.queue)),))
 
 
 OURS = f"{MESSAGE_PREFIX}1 job waiting at Paris"
@@ -86,9 +87,9 @@ class _Answers(CupsServer):
 
     def __init__(self, *groups: tuple[int, dict[str, tuple[Value, ...]]]) -> None:
         super().__init__("/nowhere")
-        self.response = Response(0, tuple((tag, Attributes(values)) for tag, values in groups))
+        self.response = Message(0, tuple((tag, Attributes(values)) for tag, values in groups))
 
-    def request(self, *args: object, **settings: object) -> Response:
+    def request(self, *args: object, **settings: object) -> Message:
         return self.response
 
 

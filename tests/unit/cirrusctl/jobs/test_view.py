@@ -6,8 +6,8 @@ import dataclasses
 
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
 from cirrus_bridge.cirrusctl.jobs.view import job_rows, job_views
-from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.jobs import COMPLETED, CupsJob
+from cirrus_bridge.ipp.message import Attributes
 from cirrus_bridge.journal.documents import Delivery, Document
 from cirrus_bridge.journal.lifecycle import State
 
