@@ -113,6 +113,18 @@ def test_an_answer_that_is_lost(page: Page, site: PrintSite, copier: str, tmp_pa
         assert len([each for each in site.cloud.jobs() if each["device"] == copier]) == 2
 
 
+def test_signed_out_meanwhile(page: Page, site: PrintSite, copier: str, tmp_path: Path) -> None:
+    """A person whose session has ended reads that the file was not printed."""
+    file = tmp_path / "plan.pdf"
+    file.write_bytes(b"%PDF-1.4")
+    _sign_in(page, site)
+    page.goto(f"{site.cloud.url}/print/Paris/{copier}")
+    page.get_by_label("File").set_input_files(file)
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Print").click()
+    expect(page.get_by_role("alert").filter(has_text="You are signed out")).to_be_visible()
+
+
 def test_what_is_refused(page: Page, site: PrintSite, copier: str, tmp_path: Path) -> None:
     """The form stays, and says in one sentence why the file is not printed."""
     _sign_in(page, site)

@@ -23,7 +23,7 @@ function show(part) {
 function finish(request) {
   const path = new URL(request.responseURL).pathname;
   if (path.startsWith("/jobs/")) return location.assign(path);
-  if (path === "/sign-in") return location.reload();  // signed out meanwhile
+  if (path === "/sign-in") return fail(form.dataset.signedOut);
   const page = new DOMParser().parseFromString(request.responseText, "text/html");
   fail((page.getElementById("problem") ?? page.getElementById("reason"))?.textContent || form.dataset.lost);
 }
