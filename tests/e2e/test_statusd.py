@@ -284,7 +284,8 @@ def test_deleted_at_the_cloud(away: PrintSite) -> None:
         away.cloud.cli("job", "delete", cloud_job(away))
         job = away.cups.wait_job(job_id)
         assert job["job-state"] == CANCELED
-        assert "Deleted at Paris. (CB-701)" in job["job-printer-state-message"]
+        assert "Deleted at Paris. If" in job["job-printer-state-message"]
+        assert "(CB-701)" in job["job-printer-state-message"]
         assert not queue_says(away, queue, "eleted")
         back(away)
         good = away.cups.lp(queue, data=b"y")

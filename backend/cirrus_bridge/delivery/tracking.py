@@ -223,8 +223,9 @@ def check_delivered(targets: Sequence[TrackedDelivery]) -> None:
         hint = tr("Look at the printer. Print the document again if it was not printed.")
         raise _undelivered(DeliveryUnknown, targets, "unknown", hint)
     if any(state.is_final and not state.reached_recipient for state in states):
-        is_partial = any(state.reached_recipient for state in states)
-        raise _undelivered(DeliveryEnded, targets, "partial" if is_partial else "not delivered")
+        what = "partial" if any(state.reached_recipient for state in states) else "not delivered"
+        hint = tr("If you do not know why, ask your administrator.")
+        raise _undelivered(DeliveryEnded, targets, what, hint)
 
 
 def _undelivered(

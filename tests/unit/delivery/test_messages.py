@@ -120,7 +120,9 @@ def test_an_error_of_the_location(state: DeliveryState) -> None:
     )
     with pytest.raises(DeliveryEnded) as caught:
         check_delivered([_target(DELETED, message="Error: false: exit status 1")])
-    assert caught.value.for_person == "Not delivered. Deleted at Paris."
+    assert caught.value.for_person == (
+        "Not delivered. Deleted at Paris. If you do not know why, ask your administrator."
+    )
     assert "exit status 1" in caught.value.text
 
 
