@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,13 @@ CASES = [
     (["setup", "--server", "http://what"], USAGE),
     (["setup"], USAGE),  # without a terminal
 ]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[PrintSite]:
+    """A site of this file's own: other tests add servers that do not answer."""
+    with PrintSite(is_warm=False) as own:
+        yield own
 
 
 @pytest.mark.parametrize(("words", "status"), CASES, ids=lambda each: str(each))
