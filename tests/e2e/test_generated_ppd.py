@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
 from localized import localized_options
 from print_site import PrintSite
 
+_rooms = itertools.count(1)
 LINE = {
     "media-source-supported": "auto,tray-1,tray-2,tray-3,tray-4,bypass-tray",
     "media-default": "iso_a4_210x297mm",
@@ -57,7 +59,9 @@ PRINT_JOB = """{
 @pytest.fixture(scope="module")
 def queue(site: PrintSite) -> str:
     """A queue as a dialog adds it."""
-    return site.discovered_queue(site.device("--kind", "color-mfp", "--name", "Drucker im Flur"))
+    # another device of the same name would add the id to this one's name
+    name = f"Drucker im Flur {next(_rooms)}"
+    return site.discovered_queue(site.device("--kind", "color-mfp", "--name", name))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,7 @@ def test_sizes(attributes: dict[str, str]) -> None:
 def test_names(attributes: dict[str, str]) -> None:
     """The model is readable, and both model and id belong to this device alone."""
     model = attributes["printer-make-and-model"].replace("\\[", "[")  # as ipptool writes it
-    found = re.fullmatch(r"Cirrus (Drucker im Flur at Paris office) \[([0-9a-f]{8})\]", model)
+    found = re.fullmatch(r"Cirrus (Drucker im Flur \d+ at Paris office) \[([0-9a-f]{8})\]", model)
     assert found, model
     identity = rf"MFG:Cirrus;MDL:{found[1]} #{found[2]}[0-9a-f]{{4}};CMD:PDF;"
     assert re.fullmatch(identity, attributes["printer-device-id"])
