@@ -37,6 +37,7 @@ from cirrus_bridge.ipp.message import Attributes
 
 READ_BYTES = 128 * 1024
 DEATH_WAIT_S = 0.2
+SIGNAL_WAIT_S = 0.5
 TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")  # the job's and the document's number
@@ -197,7 +198,7 @@ class SpooledDocument:
             if self._is_joined and (head := self._checked_head(self._source.fileno())):
                 seen += len(head)
                 yield head
-            while chunk := os.read(self._source.fileno(), READ_BYTES):
+            while chunk := _read(self._source.fileno()):
                 seen += len(chunk)
                 yield chunk
             if self._joiner and self._joiner.is_gone():
@@ -228,7 +229,7 @@ class SpooledDocument:
     def _checked_head(self, source: int) -> bytes:
         """Read the first bytes of a joined document, and check that its files can be joined."""
         head = b""
-        while len(head) < HEAD_BYTES and (more := os.read(source, READ_BYTES)):
+        while len(head) < HEAD_BYTES and (more := _read(source)):
             head += more
         if not all(map(can_be_joined, (head, *self._parts))):
             raise JoinedDocuments(
@@ -243,6 +244,17 @@ class SpooledDocument:
                 ),
             )
         return head
+
+
+def _read(source: int) -> bytes:
+    """Read the next bytes; empty at the end.
+
+    A signal just before read(2) would be handled only after the read, and a filter may never write
+    again. So this waits in short steps.
+    """
+    while not select.select([source], [], [], SIGNAL_WAIT_S)[0]:
+        pass
+    return os.read(source, READ_BYTES)
 
 
 def _head(path: str) -> bytes:

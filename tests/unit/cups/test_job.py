@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
     BadOption,
     Interrupted,
@@ -17,6 +20,7 @@ from cirrus_bridge.base.errors import (
     UnreadableDocument,
     UsageError,
 )
+from cirrus_bridge.base.model import PrintJob
 from cirrus_bridge.cups.job import SpooledDocument, read_job
 from cirrus_bridge.cups.joinable_formats import HEAD_BYTES
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
@@ -340,3 +344,33 @@ def test_encrypted_pin() -> None:
     with pytest.raises(BadOption, match="encrypted") as caught:
         read_job([*ARGV[:5], "job-password=d3b07384 job-password-encryption=sha2-256"], {})
     assert "d3b07384" not in caught.value.text
+
+
+def test_a_signal_that_another_thread_takes() -> None:
+    """A read that waits for a filter is interrupted, although the signal does not end read(2)."""
+    source, filters_end = os.pipe()
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
+    clock = Clock()
+    clock.watch_signals()
+    kill = threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGTERM))
+    filters_ends = threading.Timer(10, os.close, (filters_end,))
+    filters_ends.start()
+    try:
+        with open(source, "rb", 0) as stdin, clock.stoppable():  # noqa: PTH123
+            document = SpooledDocument(PrintJob(1, "urn:uuid:1", "u", "t", 1, "q"), stdin, 0)
+            kill.start()
+            with pytest.raises(Interrupted):
+                list(document)
+        assert not filters_ends.finished.is_set(), "only the end of the filter ended the read"
+        os.close(filters_end)
+    finally:
+        filters_ends.cancel()
+        for number, handler in zip(
+            (signal.SIGTERM, signal.SIGINT, signal.SIGALRM), handlers, strict=True
+        ):
+            signal.signal(number, handler)
+        over.set()
+        other.join()
