@@ -34,7 +34,8 @@ def test_a_location_that_goes_offline_after_the_hold(own_site: PrintSite) -> Non
         contextlib.closing(sqlite3.connect(site.state / "journal.db")) as db,
         db,
     ):
-        db.execute("UPDATE document SET accepted_at = accepted_at - 3600")
+        # offline; an older job would be queried every five minutes only
+        db.execute("UPDATE document SET accepted_at = accepted_at - 70")
     with site.statusd():
         eventually(lambda: "Waiting for delivery at Paris (offline since" in _lpstat(site))
         assert site.cups.wait_job(job_id, "held")["job-state"] == HELD

@@ -144,7 +144,8 @@ def test_the_message_is_kept_fresh(away: PrintSite) -> None:
     queue = away.queue(f"Paris:{device}", driver=False, options=HOLD)
     job_id = held_job(away, queue)
     with changed_journal(away) as db:
-        db.execute("UPDATE document SET accepted_at = accepted_at - 3600")
+        # offline; an older job would be queried every five minutes only
+        db.execute("UPDATE document SET accepted_at = accepted_at - 70")
     with away.statusd():
         eventually(lambda: "Waiting for delivery at Paris (offline since" in message(away, job_id))
         eventually(lambda: queue_says(away, queue, "1 job waiting at Paris (offline since"))
