@@ -44,24 +44,94 @@ class Group(enum.IntEnum):
     OPERATION = 0x01
     JOB = 0x02
     PRINTER = 0x04
+    UNSUPPORTED = 0x05
 
 
 class Operation(enum.IntEnum):
-    """Operations of IPP (RFC 8011, 5.4.15) and of CUPS (cups/ipp.h)."""
+    """Operations of IPP (RFC 8011, 5.4.15; PWG 5100.11 and 5100.13) and of CUPS (cups/ipp.h)."""
 
     PRINT_JOB = 0x0002
+    VALIDATE_JOB = 0x0004
+    CREATE_JOB = 0x0005
+    SEND_DOCUMENT = 0x0006
+    CANCEL_JOB = 0x0008
     GET_JOB_ATTRIBUTES = 0x0009
     GET_JOBS = 0x000A
     GET_PRINTER_ATTRIBUTES = 0x000B
+    HOLD_JOB = 0x000C
     RELEASE_JOB = 0x000D
     RESTART_JOB = 0x000E
     PAUSE_PRINTER = 0x0010
     SET_JOB_ATTRIBUTES = 0x0014
+    GET_PRINTER_SUPPORTED_VALUES = 0x0015
+    CANCEL_MY_JOBS = 0x0039
+    CLOSE_JOB = 0x003B
+    IDENTIFY_PRINTER = 0x003C
+    CUPS_GET_DEFAULT = 0x4001
     CUPS_GET_PRINTERS = 0x4002
     CUPS_ADD_MODIFY_PRINTER = 0x4003
     CUPS_DELETE_PRINTER = 0x4004
     CUPS_MOVE_JOB = 0x400D
     CUPS_GET_PPD = 0x400F
+
+
+class Status(enum.IntEnum):
+    """Statuses of responses (RFC 8011, B.1; PWG 5100.13, 5100.11 and 5100.3)."""
+
+    OK = 0x0000
+    OK_IGNORED_OR_SUBSTITUTED = 0x0001
+    BAD_REQUEST = 0x0400
+    FORBIDDEN = 0x0401
+    NOT_AUTHENTICATED = 0x0402
+    NOT_AUTHORIZED = 0x0403
+    NOT_POSSIBLE = 0x0404
+    TIMEOUT = 0x0405
+    NOT_FOUND = 0x0406
+    GONE = 0x0407
+    REQUEST_ENTITY_TOO_LARGE = 0x0408
+    REQUEST_VALUE_TOO_LONG = 0x0409
+    DOCUMENT_FORMAT_NOT_SUPPORTED = 0x040A
+    ATTRIBUTES_OR_VALUES_NOT_SUPPORTED = 0x040B
+    URI_SCHEME_NOT_SUPPORTED = 0x040C
+    CHARSET_NOT_SUPPORTED = 0x040D
+    CONFLICTING_ATTRIBUTES = 0x040E
+    COMPRESSION_NOT_SUPPORTED = 0x040F
+    COMPRESSION_ERROR = 0x0410
+    DOCUMENT_FORMAT_ERROR = 0x0411
+    INTERNAL_ERROR = 0x0500
+    OPERATION_NOT_SUPPORTED = 0x0501
+    SERVICE_UNAVAILABLE = 0x0502
+    VERSION_NOT_SUPPORTED = 0x0503
+    TEMPORARY_ERROR = 0x0505
+    NOT_ACCEPTING_JOBS = 0x0506
+    BUSY = 0x0507
+    JOB_CANCELED = 0x0508
+    MULTIPLE_JOBS_NOT_SUPPORTED = 0x0509
+
+
+class JobState(enum.IntEnum):
+    """A job's state (RFC 8011, 5.3.7)."""
+
+    PENDING = 3
+    PENDING_HELD = 4
+    PROCESSING = 5
+    PROCESSING_STOPPED = 6
+    CANCELED = 7
+    ABORTED = 8
+    COMPLETED = 9
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self >= JobState.CANCELED
+
+
+class PrinterState(enum.IntEnum):
+    """A printer's state (RFC 8011, 5.4.11)."""
+
+    IDLE = 3
+    PROCESSING = 4
+    STOPPED = 5
 
 
 class Attribute(NamedTuple):

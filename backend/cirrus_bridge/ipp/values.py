@@ -102,6 +102,8 @@ class Resolution(NamedTuple):
 class OutOfBand(enum.Enum):
     """What stands in place of a value (RFC 8010, 3.5.2)."""
 
+    UNSUPPORTED = 0x10
+    UNKNOWN = 0x12
     NO_VALUE = 0x13
     DELETE = 0x16  # remove the attribute (RFC 3380, 8.2)
 

@@ -1,0 +1,1 @@
+"""cirrus-printers: cloud devices as printers without drivers (IPP Everywhere, PWG 5100.14)."""

@@ -1,0 +1,1 @@
+"""Documents of clients: their formats, and their conversion to what a device takes."""
