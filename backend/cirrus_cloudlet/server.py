@@ -20,10 +20,10 @@ import uvicorn
 from cirrus_cloudlet.announce import announce_server
 from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
-from cirrus_cloudlet.connections import Listener, process_limits
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
 from cirrus_cloudlet.log_lines import start_log
+from cirrus_http.connections import Listener, TooFewFiles, process_limits
 
 _TICKS_IN_A_SECOND = 10  # of uvicorn
 _GRACE_S = 1  # for running requests when the server stops
@@ -132,7 +132,11 @@ def _bind(host: str, port: int, *, plaintext: bool) -> Listener:
             f"other machines can reach {host}, and API keys would travel in plain text."
             " Give --tls-cert and --tls-key, or listen on 127.0.0.1."
         )
-    found = Listener(family, kind, protocol, process_limits())
+    try:
+        limits = process_limits()
+    except TooFewFiles as error:
+        raise SettingsError(str(error)) from error
+    found = Listener(family, kind, protocol, limits)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)

@@ -23,7 +23,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from cirrus_cloudlet.connections import Limits, Listener
+from cirrus_http.connections import Limits, Listener
 from cloudlet_server import CloudletServer
 from curl import Curl
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_cloudlet.networks import SITE_BITS, network
 from cirrus_cloudlet.storage.access import Accounts
 from cirrus_cloudlet.storage.audit import Actor, Origin
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.web.sign_in import SignInLimit, WrongPasswords
+from cirrus_http.networks import SITE_BITS, network
 
 TESTER = Actor("root", Origin.CLI)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from paths import REPO
 
 _SCRIPTS = Path(sys.executable).parent
-_PACKAGES = ("cirrus_bridge", "cirrus_cloudlet")
+_PACKAGES = ("cirrus_bridge", "cirrus_cloudlet", "cirrus_http")
 
 
 def install_privately(folder: Path) -> Path:

@@ -25,13 +25,13 @@ from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.identity.openid import OpenId, ProviderRefusal, ProviderSilent
-from cirrus_cloudlet.networks import network
 from cirrus_cloudlet.storage.access import AccountRole
 from cirrus_cloudlet.storage.provider_accounts import sign_in
 from cirrus_cloudlet.translation import isolated, tr
 from cirrus_cloudlet.web.rendering import render
 from cirrus_cloudlet.web.routes import no_page
 from cirrus_cloudlet.web.sign_in import cookie_name, own_path, set_session
+from cirrus_http.networks import network
 
 log = logging.getLogger(__name__)
 _PENDING_S = 600.0

@@ -25,10 +25,10 @@ from starlette.responses import RedirectResponse, Response
 from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
-from cirrus_cloudlet.networks import SITE_BITS, SUBSCRIBER_BITS, network
 from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.translation import tr
 from cirrus_cloudlet.web.rendering import render
+from cirrus_http.networks import SITE_BITS, SUBSCRIBER_BITS, network
 
 log = logging.getLogger(__name__)
 _WRONG_OF_A_NAME = 10  # from one network, so that nobody is locked out in another

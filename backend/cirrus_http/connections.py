@@ -24,9 +24,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.networks import LOOPBACK, SITE_BITS, network
-from cirrus_cloudlet.protocol import Protocol, Step
+from cirrus_http.networks import LOOPBACK, SITE_BITS, network
+from cirrus_http.protocol import Protocol, Step
 
 log = logging.getLogger(__name__)
 _site = partial(network, ipv6_bits=SITE_BITS)
@@ -37,6 +36,10 @@ _CLOSING = 64  # connections that were dropped, while their files are still open
 _NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # tcpi_bytes_acked and tcpi_bytes_received (RFC 4898, section 4) in Linux's struct tcp_info
 _TCP_COUNTS = struct.Struct("120x Q Q")
+
+
+class TooFewFiles(Exception):
+    """This process may open too few files; the text says what to do."""
 
 
 class Limits(NamedTuple):
@@ -52,7 +55,7 @@ def process_limits() -> Limits:
     """Allow this process as many files as the connections need; return the limits.
 
     Raises:
-        SettingsError: the hard limit of open files (getrlimit(2)) is too low.
+        TooFewFiles: the hard limit of open files (getrlimit(2)) is too low.
     """
     wanted = _OTHER_FILES + _FILES_OF_A_CONNECTION * _CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -63,7 +66,7 @@ def process_limits() -> Limits:
     files = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
     connections = (files - _OTHER_FILES) // _FILES_OF_A_CONNECTION
     if connections < 1:
-        raise SettingsError(
+        raise TooFewFiles(
             f"this process may open {files} files, which is too few. Allow {wanted} files,"
             f" with `ulimit -n {wanted}` or LimitNOFILE={wanted} in the unit."
         )

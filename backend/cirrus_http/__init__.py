@@ -1,0 +1,1 @@
+"""An HTTP server with limits: uvicorn, for clients that are not trusted."""
