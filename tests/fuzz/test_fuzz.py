@@ -232,7 +232,15 @@ def test_locations(answer: dict[str, object]) -> None:
             assert device.ppd().startswith("*PPD-Adobe")
 
 
-_TABLES = ["[defaults]", "[upload]", "[statusd]", "[journal]", "[[server]]", "[other]"]
+_TABLES = [
+    "[defaults]",
+    "[upload]",
+    "[statusd]",
+    "[journal]",
+    "[printers]",
+    "[[server]]",
+    "[other]",
+]
 _KEYS = st.sampled_from(
     [
         "host",
@@ -255,6 +263,11 @@ _KEYS = st.sampled_from(
         "metrics_port",
         "requests_per_minute",
         "contimeout",
+        "listen",
+        "port",
+        "networks",
+        "devices",
+        "certificate",
         "odd",
     ]
 )

@@ -6,12 +6,13 @@ Unknown names and wrong types are errors that name the file.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cirrus_bridge.base.errors import UnknownServer
 from cirrus_bridge.base.translation import told_by, tr
 from cirrus_bridge.config.defaults import IDENTITY
+from cirrus_bridge.config.printers import PrinterSettings, read_printers
 from cirrus_bridge.config.queue_options import QueueSettings, override
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.config.servers import KeyFiles, Server, check_connections, read_servers
@@ -68,6 +69,7 @@ class Configuration:
     identify: tuple[str, ...] = ()
     poller: PollerSettings = PollerSettings()
     removed: tuple[str, ...] = ()
+    printers: PrinterSettings = field(default_factory=PrinterSettings)
 
     def server_for(self, queue: QueueUri) -> Server:
         """The entry for a queue's host and company. An entry without a company serves any company.
@@ -124,9 +126,9 @@ def load(
 def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
     """Read bridge.toml in `folder`, for a configuration with these servers. Raises as `load`."""
     bridge = read_table(folder / "bridge.toml", optional=True)
-    names = ("defaults", "upload", "statusd", "journal")
+    names = ("defaults", "upload", "statusd", "journal", "printers")
     bridge.only(names)
-    defaults, upload, statusd, journal = map(bridge.table, names)
+    defaults, upload, statusd, journal, printers = map(bridge.table, names)
     identify = defaults.take("identify", list, [])
     if not all(what in tuple(IDENTITY) for what in identify):
         raise defaults.bad(tr("identify must be a list of {names}", names=", ".join(IDENTITY)))
@@ -148,4 +150,7 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
         )
     poller = PollerSettings(**said, **journal.settings(PollerSettings, kept))
     removed = tuple(name for name in REMOVED if name in statusd.content)
-    return Configuration(folder, settings, sizes, servers, tuple(identify), poller, removed)
+    offered = read_printers(printers)
+    return Configuration(
+        folder, settings, sizes, servers, tuple(identify), poller, removed, offered
+    )

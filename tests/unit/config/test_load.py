@@ -92,7 +92,7 @@ def test_exposed_key_file(tmp_path: Path) -> None:
         (
             "[default]\n",
             SERVER,
-            "unknown name 'default' (known: defaults, upload, statusd, journal)",
+            "unknown name 'default' (known: defaults, upload, statusd, journal, printers)",
         ),
         ("[defaults]\nwiat = 1\n", SERVER, "unknown option 'wiat'"),
         (
