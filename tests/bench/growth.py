@@ -24,7 +24,7 @@ from cirrus_bridge.journal.database import JournalDatabase
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.statistics import StatisticsReader
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.statusd.poller import DAY_S, Poller
+from cirrus_bridge.polling.poller import DAY_S, Poller
 from frame import Setting, Table
 from large_journal import COMPANY, QUEUES, fill
 from stub_poller import new_poller
@@ -85,7 +85,7 @@ class _Steps:
                     self._look_after(poller, lambda: self._hand_over(backend, keys.pop()))
 
                 yield self._measured("the poller's look after a hand-over", look)
-            yield self._measured("an update of CUPS", poller.cups.run_once)
+            yield self._measured("an update of CUPS", poller.publisher.run_once)
         reader = StatisticsReader(self._folder)
         yield self._measured("the metrics", lambda: reader.look(time.time()), 2)
         yield self._measured("cirrusctl jobs", self._jobs)

@@ -15,7 +15,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.statusd.schedule import Schedule
+from cirrus_bridge.polling.schedule import Schedule
 
 DAY_S = 86_400.0
 SERVER = "cloud.test:443"

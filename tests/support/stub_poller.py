@@ -15,14 +15,15 @@ from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import Change
 from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.polling.availability import Availability
+from cirrus_bridge.polling.poller import Poller
+from cirrus_bridge.polling.schedule import Schedule
+from cirrus_bridge.polling.watched import WatchedDocuments
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.cups_sync import CupsSync
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
-from cirrus_bridge.statusd.poller import Poller
-from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.status_messages import StatusMessages
-from cirrus_bridge.statusd.watched import WatchedDocuments
 from stubs import StubClock, StubQueries
 
 
@@ -45,13 +46,17 @@ def new_poller(
     outages = Outages(
         *(journal, cups, clock, tell, queue_of, lambda _: api), queries=StubQueries(StubClock())
     )
-    news = StatusMessages(journal, cups, clock, completion, tell, watch_list, outages.notices)
+    availability = Availability()
+    news = StatusMessages(
+        *(journal, cups, clock, completion, tell, watch_list, availability, outages.notices)
+    )
     orphans = Orphans(journal, cups, clock, tell, str(folder))
     return Poller(
         journal=journal,
         clock=clock,
         queries=StubQueries(clock, least_s=least_s),
-        cups=CupsSync(clock, news, orphans, 60.0, outages, tell, watch_list),
+        publisher=CupsSync(clock, news, orphans, 60.0, outages, tell, watch_list),
+        availability=availability,
         settings=settings,
         status_of=status_of or (lambda _: api.job_status),
         tell=tell,

@@ -50,9 +50,9 @@ from cirrus_bridge.journal.files import lock_place
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.statusd.queries import Queries
-from cirrus_bridge.statusd.schedule import Schedule
-from cirrus_bridge.statusd.watched import WatchedDocuments
+from cirrus_bridge.polling.queries import Queries
+from cirrus_bridge.polling.schedule import Schedule
+from cirrus_bridge.polling.watched import WatchedDocuments
 from programs import Program
 
 PENDING = 3  # job-state, RFC 8011, 5.3.7

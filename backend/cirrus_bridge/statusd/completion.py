@@ -31,7 +31,7 @@ from cirrus_bridge.delivery.events import NOTICE, WARNING, Change, of_document
 from cirrus_bridge.delivery.tracking import NOT_DELIVERED, TrackedDelivery, told, told_to_person
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.statusd.watched import Job, WatchedDocument
+from cirrus_bridge.polling.watched import Job, WatchedDocument
 
 _NOT_OURS = tr(
     "A release would print this job again, at its queue's current destination. Cancel the job if "

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, CupsAway, CupsRefused
 from cirrus_bridge.delivery.events import WARNING, Change
+from cirrus_bridge.polling.timers import Timer
+from cirrus_bridge.polling.watched import Job, WatchedDocument, WatchedDocuments
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.status_messages import StatusMessages
-from cirrus_bridge.statusd.timers import Timer
-from cirrus_bridge.statusd.watched import Job, WatchedDocument, WatchedDocuments
 
 CUPS_S = 15.0
 SHARE = 20.0  # updates take at most this part (1/20) of the time,
@@ -32,7 +32,7 @@ class CupsSync:
 
     Attributes:
         orphans_every_s: seconds between looks for orphans.
-        due: the time of the next update (monotonic seconds).
+        due: the timer of the updates.
     """
 
     clock: Clock
@@ -55,6 +55,11 @@ class CupsSync:
         self._orphans_due = Timer(self.orphans_every_s)
         self.due = Timer(min(CUPS_S, self.orphans_every_s))  # `_update` looks for orphans
 
+    @property
+    def due_s(self) -> float:
+        """The time of the next update (monotonic seconds)."""
+        return self.due.due_s
+
     def soon(self) -> None:
         """Bring the next update forward: there is news."""
         now_s = self.clock.monotonic_s()
@@ -64,7 +69,6 @@ class CupsSync:
         """Note a new or changed document; its job may be settled now. If the location reports an
         error (`fails`), the queue may have to stop. The cloud still has the document, so the
         document is not printed again."""
-        self.watch_list.note(watched, self.clock.wall_s())
         self._changed[watched.job] = watched
         if fails and watched.queue.settings.onfailure == "stop":
             self._failing.append(watched)

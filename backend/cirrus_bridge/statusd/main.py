@@ -28,18 +28,19 @@ from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.delivery.tracking import TrackedDelivery
 from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.polling.availability import Availability
+from cirrus_bridge.polling.configuration import ConfigurationReader
+from cirrus_bridge.polling.poller import Poller
+from cirrus_bridge.polling.schedule import Schedule
+from cirrus_bridge.polling.watched import WatchedDocuments
 from cirrus_bridge.statusd.completion import JobCompletion
-from cirrus_bridge.statusd.configuration import ConfigurationReader
 from cirrus_bridge.statusd.cups_sync import CupsSync
 from cirrus_bridge.statusd.leaving import leave
 from cirrus_bridge.statusd.log import LimitedLog
 from cirrus_bridge.statusd.log import write as log
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
-from cirrus_bridge.statusd.poller import Poller
-from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.status_messages import StatusMessages
-from cirrus_bridge.statusd.watched import WatchedDocuments
 from cirrus_bridge.version import __version__
 
 if TYPE_CHECKING:
@@ -194,18 +195,23 @@ class _Program:
         completion = JobCompletion(journal, cups, clock, tell)
         max_hold_s = find_cupsd(self._cupsd).seconds("MaxHoldTime", yes_s=0.0, default_s=0.0)
         outages = Outages(journal, cups, clock, tell, reader.queue_of, reader.api_of, max_hold_s)
+        availability = Availability()
+        messages = StatusMessages(
+            *(journal, cups, clock, completion, tell, watch_list, availability, outages.notices)
+        )
         return Poller(
             journal=journal,
             clock=clock,
-            cups=CupsSync(
+            publisher=CupsSync(
                 clock,
-                StatusMessages(journal, cups, clock, completion, tell, watch_list, outages.notices),
+                messages,
                 Orphans(journal, cups, clock, tell, str(self._state)),
                 self._settings.orphan_after_s,
                 outages,
                 tell,
                 watch_list,
             ),
+            availability=availability,
             settings=self._settings,
             status_of=metrics.counted(reader.status_of) if metrics else reader.status_of,
             tell=tell,

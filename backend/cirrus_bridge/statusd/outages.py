@@ -26,9 +26,9 @@ from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import WARNING, Change, of_document
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.polling.queries import Queries
+from cirrus_bridge.polling.timers import Timer
 from cirrus_bridge.sending.patience import FOR_CORRECTION, waits
-from cirrus_bridge.statusd.queries import Queries
-from cirrus_bridge.statusd.timers import Timer
 
 LOOK_S = 3.0
 RELEASE_AGAIN_S, LONGEST_RELEASE_S = 10.0, 600.0

@@ -10,19 +10,16 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CupsGone
-from cirrus_bridge.base.model import DeliveryState, Place
+from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, tr
-from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.jobs import CANCELED, FINAL, HELD, CupsJob
 from cirrus_bridge.cups.queues import CupsQueues, Queue, is_ours, queue_message
 from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.events import NOTICE, Change, of_document
 from cirrus_bridge.delivery.messages import (
-    OFFLINE_AFTER_S,
     QueueNews,
     held_message,
     is_told_offline,
@@ -30,10 +27,10 @@ from cirrus_bridge.delivery.messages import (
 )
 from cirrus_bridge.delivery.tracking import TrackedDelivery
 from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.polling.availability import Availability, Company, company_of
+from cirrus_bridge.polling.watched import Job, WatchedDocument, WatchedDocuments
 from cirrus_bridge.statusd.completion import JobCompletion
-from cirrus_bridge.statusd.watched import Job, WatchedDocument, WatchedDocuments
 
-Company: TypeAlias = tuple[str, str]  # server, company
 MOST_TOLD = 10_000
 _LET_GO = tr(
     "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud already has the job and will "
@@ -47,7 +44,6 @@ class StatusMessages:
 
     Attributes:
         server_notices: returns the notices about unavailable servers, by queue.
-        signs_s: the last sign of life of each place (seconds since the epoch).
     """
 
     journal: PollerJournal
@@ -56,27 +52,10 @@ class StatusMessages:
     completion: JobCompletion
     tell: Callable[[Change], None]
     watch_list: WatchedDocuments
+    availability: Availability
     server_notices: Callable[[], Mapping[str, Words]]
-    signs_s: dict[Place, float] = field(default_factory=dict)
     # the start of the outage of which a job's backend was to tell, by job and location
     _told_again: dict[tuple[Job, str], float] = field(default_factory=dict)
-    _trouble: dict[Company, str] = field(default_factory=dict)  # a server's trouble has no company
-
-    def trouble_of(self, queue: QueueUri) -> str:
-        """The reason why a queue's cloud cannot be queried; empty if it can."""
-        return self._trouble.get(_company(queue)) or self._trouble.get((queue.server, ""), "")
-
-    def has_trouble(self, queue: QueueUri, text: str, *, of_company: bool) -> bool:
-        """Note why a queue's cloud cannot be queried, by this company only or by all; return
-        whether this is news."""
-        is_new = not self.trouble_of(queue)
-        self._trouble[_company(queue) if of_company else (queue.server, "")] = text
-        return is_new
-
-    def trouble_is_over(self, queue: QueueUri) -> bool:
-        """Note a proper answer of a queue's cloud; return whether this is news."""
-        ended = [self._trouble.pop(at, "") for at in (_company(queue), (queue.server, ""))]
-        return any(ended)
 
     def tell_jobs(self) -> None:
         """Update the messages of held jobs.
@@ -108,7 +87,7 @@ class StatusMessages:
                     self.completion.comes_back(watched.document, job)
                 of_job = self.watch_list.of_job(watched)
                 targets = [target for each in of_job for target in each.targets]
-                away = offline[_company(watched.queue)]
+                away = offline[company_of(watched.queue)]
                 self.completion.say(job, watched, held_message(targets, away, now))
                 self._tell_again(job, watched, targets, away)
 
@@ -161,23 +140,14 @@ class StatusMessages:
         for name in {*followed, *away}:
             counts, of_company, trouble = DeliveryCounts(), dict[str, float](), ""
             if queue := followed.get(name):
-                counts, of_company = queue.counts, offline[_company(queue.uri)]
-                trouble = self.trouble_of(queue.uri)
+                counts, of_company = queue.counts, offline[company_of(queue.uri)]
+                trouble = self.availability.trouble_of(queue.uri)
             news[name] = queue_news(counts, of_company, away.get(name, ""), trouble, now)
         return news
 
     def _offline(self) -> defaultdict[Company, dict[str, float]]:
         """The locations of each company that ignore their jobs, with the start of their silence."""
-        offline: defaultdict[Company, dict[str, float]] = defaultdict(dict)
-        for where, since_s in self.watch_list.oldest_waiting_s().items():
-            quiet_since_s = max(since_s, self.signs_s.get(where, 0.0))
-            if self.clock.wall_s() - quiet_since_s > OFFLINE_AFTER_S:
-                offline[where.server, where.company][where.location] = quiet_since_s
-        return offline
-
-
-def _company(queue: QueueUri) -> Company:
-    return queue.server, queue.company
+        return self.availability.offline(self.watch_list.oldest_waiting_s(), self.clock.wall_s())
 
 
 def _differs(queue: Queue, news: QueueNews) -> bool:

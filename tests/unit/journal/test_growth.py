@@ -27,7 +27,7 @@ from cirrus_bridge.journal import history
 from cirrus_bridge.journal.database import JournalDatabase
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.statusd.poller import DAY_S
+from cirrus_bridge.polling.poller import DAY_S
 from large_journal import COMPANY, fill
 from stub_poller import new_poller
 from stubs import EPOCH_S, StubApi, StubClock, StubCups, away, cups_job

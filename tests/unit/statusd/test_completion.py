@@ -28,8 +28,8 @@ from cirrus_bridge.cups.jobs import (
 from cirrus_bridge.cups.queues import STOPPED
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING
 from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.polling.watched import WatchedDocument
 from cirrus_bridge.statusd.completion import JobCompletion
-from cirrus_bridge.statusd.watched import WatchedDocument
 from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job, new_watch_list, taken
 
 LYON = Target("Lyon", "L2")

@@ -15,13 +15,14 @@ from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.cups.jobs import COMPLETED, PROCESSING
 from cirrus_bridge.cups.queues import IDLE, STOPPED, Queue
 from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.polling.availability import Availability
+from cirrus_bridge.polling.watched import WatchedDocument
 from cirrus_bridge.sending.patience import FOR_SERVER
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.cups_sync import AWAY_WAIT_S, CUPS_S, LONGEST_PAUSE_S, CupsSync
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.status_messages import StatusMessages
-from cirrus_bridge.statusd.watched import WatchedDocument
 from stubs import (
     TARGET,
     URI,
@@ -57,7 +58,9 @@ class Site(PollerSite):
             queries=StubQueries(StubClock()),
         )
         news = StatusMessages(
-            journal, cups, clock, completion, tell, self.watch_list, outages.notices
+            *(journal, cups, clock, completion, tell, self.watch_list),
+            Availability(),
+            outages.notices,
         )
         orphans = Orphans(journal, cups, clock, tell, str(folder))
         self.turn = CupsSync(clock, news, orphans, ORPHANS_S, outages, tell, self.watch_list)
@@ -78,6 +81,7 @@ class Site(PollerSite):
         self.cups.put(cups_job(job_id))
         watched = self.watch_list.add(document, 0.0, 0.0)
         watched.targets[0].learn(JobStatus(state))
+        self.watch_list.note(watched, now_s)
         self.turn.note(watched)
         return watched
 

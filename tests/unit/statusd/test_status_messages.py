@@ -31,9 +31,10 @@ from cirrus_bridge.delivery.messages import (
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.polling.availability import Availability
+from cirrus_bridge.polling.watched import WatchedDocument
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.status_messages import StatusMessages
-from cirrus_bridge.statusd.watched import WatchedDocument
 from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal, new_watch_list, taken
 
 TARGET = Target("Paris", "L1")
@@ -51,6 +52,7 @@ class Site:
         self.cups = StubCups(q=URI, other="ipp://x/")
         self.told: list[Change] = []
         self.watch_list = new_watch_list()
+        self.availability = Availability()
         self.notices: dict[str, Words] = {}
         completion = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
         self.news = StatusMessages(
@@ -60,6 +62,7 @@ class Site:
             completion,
             self.told.append,
             self.watch_list,
+            self.availability,
             lambda: self.notices,
         )
 
@@ -139,7 +142,7 @@ def test_a_location_that_is_offline(site: Site) -> None:
     assert "Paris (offline since" in message
     assert reasons == {OFFLINE_REASON}
     assert "(offline since" in site.cups.by_id[1].told
-    site.news.signs_s[Place("h", "C", "Paris")] = site.clock.wall_s()
+    site.availability.signs_s[Place("h", "C", "Paris")] = site.clock.wall_s()
     site.tell()
     assert site.says()[1] == frozenset()
 
@@ -352,18 +355,18 @@ def test_a_cloud_that_cannot_be_asked(site: Site) -> None:
     """The trouble of a server or of a company is news once, and one answer ends it."""
     watched = site.watch()
     sibling = parse_queue_uri("cirrus://h/D/Paris:L1")
-    assert site.news.has_trouble(watched.queue, "Wrong key.", of_company=True)
-    assert not site.news.has_trouble(watched.queue, "Wrong key.", of_company=True)
-    assert site.news.trouble_of(sibling) == ""
+    assert site.availability.has_trouble(watched.queue, "Wrong key.", of_company=True)
+    assert not site.availability.has_trouble(watched.queue, "Wrong key.", of_company=True)
+    assert site.availability.trouble_of(sibling) == ""
     site.tell()
     assert "Wrong key." in site.says()[0]
     assert site.says()[1] == {OFFLINE_REASON}
-    assert site.news.has_trouble(sibling, "Away.", of_company=False)
-    assert site.news.trouble_of(sibling) == "Away."
-    assert site.news.trouble_of(watched.queue) == "Wrong key."
-    assert site.news.trouble_is_over(watched.queue)
-    assert not site.news.trouble_is_over(watched.queue)
-    assert site.news.trouble_of(sibling) == ""
+    assert site.availability.has_trouble(sibling, "Away.", of_company=False)
+    assert site.availability.trouble_of(sibling) == "Away."
+    assert site.availability.trouble_of(watched.queue) == "Wrong key."
+    assert site.availability.trouble_is_over(watched.queue)
+    assert not site.availability.trouble_is_over(watched.queue)
+    assert site.availability.trouble_of(sibling) == ""
     site.tell()
     assert site.says() == (f"{MESSAGE_PREFIX}1 job waiting at Paris", frozenset())
 

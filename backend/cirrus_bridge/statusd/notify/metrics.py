@@ -37,7 +37,7 @@ from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.journal.statistics import UNFOLLOWED, RecentEvent, StatisticsReader
-from cirrus_bridge.statusd.poller import StatusOf
+from cirrus_bridge.polling.poller import StatusOf
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

@@ -1,9 +1,9 @@
-"""Use case: follow every accepted document to its end, and show the progress in CUPS.
+"""Use case: follow every accepted document to its end, and have the progress shown.
 
 One loop reads the journal, queries the clouds as the schedule allows, writes changes to the journal
-and updates CUPS. Errors of servers, of the configuration and of cupsd do not end the loop. Only an
-error of the journal does, as no change could be recorded. Each change is on the disk before CUPS,
-the log or the hook shows the change.
+and lets the publisher show them. Errors of servers and of the configuration do not end the loop. An
+error of the journal does, as no change could be recorded. Each change is on the disk before the
+publisher, the log or a hook shows the change.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ from cirrus_bridge.delivery.tracking import NOT_DELIVERED, TrackedDelivery, desc
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import WITH_POLLER, State
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.statusd.cups_sync import CupsSync
-from cirrus_bridge.statusd.queries import AT_ONCE, Queries
-from cirrus_bridge.statusd.timers import Timer
-from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
+from cirrus_bridge.polling.availability import Availability
+from cirrus_bridge.polling.publisher import Publisher
+from cirrus_bridge.polling.queries import AT_ONCE, Queries
+from cirrus_bridge.polling.timers import Timer
+from cirrus_bridge.polling.watched import WatchedDocument, WatchedDocuments
 
 StatusOf: TypeAlias = Callable[[QueueUri], Callable[[Receipt], JobStatus]]
 
@@ -70,7 +71,8 @@ class Poller:
 
     journal: PollerJournal
     clock: Clock
-    cups: CupsSync
+    publisher: Publisher
+    availability: Availability
     settings: PollerSettings
     status_of: StatusOf
     tell: Callable[[Change], None]
@@ -96,7 +98,8 @@ class Poller:
                 self.step()
 
     def run_once(self) -> None:
-        """Query every open job once, as fast as the servers allow, and update CUPS."""
+        """Query every open job once, as fast as the servers allow, and show
+        all news."""
         schedule = self.watch_list.schedule
         with contextlib.suppress(Interrupted), self.clock.stoppable():
             self._read_journal(fresh=True)
@@ -108,7 +111,7 @@ class Poller:
                 wait_s = schedule.next_due_s(self.clock.monotonic_s())
                 if not self.queries.open and wait_s > ONCE_WAIT_S:
                     break  # a server is away
-            self.cups.run_once()
+            self.publisher.run_once()
 
     def step(self) -> None:
         """Take one turn of the loop; it waits for at most LOOK_S."""
@@ -116,11 +119,11 @@ class Poller:
         now_s = self.clock.monotonic_s()
         if self._look.is_due(now_s):
             self._read_journal()
-        self.cups.step(now_s)
+        self.publisher.step(now_s)
         self._prune_some(now_s)
         self._ask(AT_ONCE)
         now_s = self.clock.monotonic_s()
-        next_s = min(self._look.due_s, self.cups.due.due_s) - now_s
+        next_s = min(self._look.due_s, self.publisher.due_s) - now_s
         if self.queries.open < AT_ONCE:
             next_s = min(next_s, self.watch_list.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
@@ -150,7 +153,7 @@ class Poller:
             is_ours = found.state in WITH_POLLER
             if watched and not (is_ours and found.hand_overs == watched.document.hand_overs):
                 self.watch_list.remove(watched)  # taken back or closed by another process
-                self.cups.soon()
+                self.publisher.soon()
                 watched = None
             if watched:
                 self.watch_list.hold(watched, is_held=found.state is State.HELD)
@@ -171,8 +174,8 @@ class Poller:
         fails = any(
             each.status.is_failing and not each.has_stopped_queue for each in document.deliveries
         )
-        self.cups.note(watched, fails=fails)
-        self.cups.soon()
+        self.publisher.note(watched, fails=fails)
+        self.publisher.soon()
 
     def _prune_some(self, now_s: float) -> None:
         """Prune some of the journal's documents, if any are due."""
@@ -189,7 +192,7 @@ class Poller:
         """Wake the locations that backends have heard from; they may have fetched more jobs."""
         wall_s = self.clock.wall_s()
         since_s, self._signs_since_s = self._signs_since_s, wall_s - COMMIT_S
-        signs_s = self.cups.news.signs_s
+        signs_s = self.availability.signs_s
         for destination, location, seen_s in self.journal.signs_of_life(since_s=since_s):
             queue = parse_queue_uri(destination)
             where = Place(queue.server, queue.company, location)
@@ -230,10 +233,10 @@ class Poller:
 
     def _heard(self, watched: WatchedDocument, target: TrackedDelivery, status: JobStatus) -> None:
         """Handle a state that the server reports, for this job or, by mistake, for another."""
-        if self.cups.news.trouble_is_over(watched.queue):
+        if self.availability.trouble_is_over(watched.queue):
             server = watched.queue.server
             self.tell(Change("server-back", f"{server} answers again", server=server))
-            self.cups.soon()
+            self.publisher.soon()
         before = target.status
         is_news = target.learn(status)
         if target.doubts:
@@ -257,17 +260,18 @@ class Poller:
         # the cloud may have deleted the job itself, so this is not a sign of the location
         says_nothing = (before.state, DeliveryState.DELETED)
         if status.state >= DeliveryState.SUBMITTED and status.state not in says_nothing:
-            self.cups.news.signs_s[watched.place(target)] = wall_s
+            self.availability.signs_s[watched.place(target)] = wall_s
         level = NOTICE if status.state in NOT_DELIVERED or status.is_failing else INFO
         if status.state is DeliveryState.MISMATCHED:
             level = WARNING
         event = "failing" if status.is_failing else status.state.name.lower()
         text = describe(target.receipt, status)
         self.tell(of_document(event, text, document, target.receipt, level))
+        self.watch_list.note(watched, wall_s)
         if status.state.is_final:
             self.watch_list.schedule.forget(target)
-        self.cups.note(watched, fails=status.is_failing and not before.is_failing)
-        self.cups.soon()
+        self.publisher.note(watched, fails=status.is_failing and not before.is_failing)
+        self.publisher.soon()
 
     def _doubt(self, watched: WatchedDocument, target: TrackedDelivery) -> None:
         """Handle an answer that does not concern the document.
@@ -288,7 +292,7 @@ class Poller:
     def _is_puzzling(self, watched: WatchedDocument, target: TrackedDelivery) -> bool:
         """Whether the server sent an unexpected answer for this job twice, and proper answers for
         other jobs in between. The server works then, and the other jobs need not wait."""
-        again = target in watched.puzzling and not self.cups.news.trouble_of(watched.queue)
+        again = target in watched.puzzling and not self.availability.trouble_of(watched.queue)
         watched.puzzling.add(target)
         return again
 
@@ -304,7 +308,7 @@ class Poller:
         )
         # everyone reads a queue's message
         told = joined(" ", (error.for_person, f"({error.code})"))
-        if self.cups.news.has_trouble(watched.queue, told, of_company=of_company):
+        if self.availability.has_trouble(watched.queue, told, of_company=of_company):
             said = f"{error.text} ({error.code}) {error.detail}".strip()
             self.tell(Change("server-away", said, WARNING, server=watched.queue.server))
-            self.cups.soon()
+            self.publisher.soon()

@@ -14,7 +14,7 @@ from cirrus_bridge.base.model import JobStatus, Receipt
 from cirrus_bridge.config.defaults import FOLDER
 from cirrus_bridge.config.load import load
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.statusd.timers import Timer
+from cirrus_bridge.polling.timers import Timer
 
 RELOAD_S = 5.0
 MOST_QUEUES = 10_000  # whose URIs are remembered

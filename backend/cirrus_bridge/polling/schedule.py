@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.statusd.rate_limit import BACK_OFF, ProbeGate, ServerGate, jittered
-from cirrus_bridge.statusd.timers import TimerQueue
+from cirrus_bridge.polling.rate_limit import BACK_OFF, ProbeGate, ServerGate, jittered
+from cirrus_bridge.polling.timers import TimerQueue
 
 FRESH_S = 30.0  # most jobs are delivered by this age; the others take longer
 FIRST_WAIT_S = 1.0

@@ -13,7 +13,7 @@ from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.tracking import TrackedDelivery, is_settled, tracked_deliveries
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
-from cirrus_bridge.statusd.schedule import Schedule
+from cirrus_bridge.polling.schedule import Schedule
 
 SPARE_ENTRIES = 16  # of a heap
 

@@ -14,7 +14,7 @@ from cirrus_bridge.base.model import (
 )
 from cirrus_bridge.journal.documents import Delivery, Document
 from cirrus_bridge.journal.lifecycle import State
-from cirrus_bridge.statusd.watched import SPARE_ENTRIES, WatchedDocument, WatchedDocuments
+from cirrus_bridge.polling.watched import SPARE_ENTRIES, WatchedDocument, WatchedDocuments
 from stubs import URI, new_watch_list
 
 PARIS = Place("h", "C", "Paris")

@@ -11,7 +11,7 @@ from statistics import median, quantiles
 import pytest
 
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.statusd.schedule import EVERY_JOB_S, FRESH_S, LONGEST_WAIT_S, Schedule
+from cirrus_bridge.polling.schedule import EVERY_JOB_S, FRESH_S, LONGEST_WAIT_S, Schedule
 from polling_day import Day, Seen, make_day, poll_at_intervals, poll_by_schedule
 
 PARIS = Place("a.test:443", "Acme", "Paris")

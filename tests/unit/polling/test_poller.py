@@ -34,14 +34,14 @@ from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.sending.patience import FOR_SERVER
-from cirrus_bridge.statusd.poller import (
+from cirrus_bridge.polling.poller import (
     BEAT_S,
     DAY_S,
     MISMATCHED_AFTER_S,
     PRUNE_S,
     Poller,
 )
+from cirrus_bridge.sending.patience import FOR_SERVER
 from stub_poller import new_poller
 from stubs import (
     StubApi,
@@ -349,7 +349,7 @@ def test_a_key_or_an_entry_that_is_wrong(site: Site, *, is_missing: bool) -> Non
     site.entry_is_missing = is_missing
     site.goes_on_for(30, KeyRefused("401"))
     assert len(site.events("server-away")) == 1
-    assert site.poller.cups.news.trouble_of(parse_queue_uri("cirrus://h/D/Paris:L1")) == ""
+    assert site.poller.availability.trouble_of(parse_queue_uri("cirrus://h/D/Paris:L1")) == ""
     site.entry_is_missing = False
     site.goes_on_for(400, DONE)
     assert site.state() is DeliveryState.DELIVERED
