@@ -193,6 +193,11 @@ def shown_as(name: str, word: str) -> str:
     return name if _SELF_DESCRIBING.fullmatch(word) else word
 
 
+def self_describing_names() -> dict[str, str]:
+    """The names of standard papers in IPP (PWG 5101.1), by their names in PPDs."""
+    return {paper: name for name, paper in (_RARE_PAPERS | _PAPERS).items()}
+
+
 def _standard_name(word: str) -> str | None:
     """The name in PPDs of a standard paper by its name, not by its size."""
     lower = word.lower()

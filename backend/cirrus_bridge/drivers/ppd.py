@@ -101,7 +101,7 @@ def quoted(text: str) -> str:
 
 
 def _papers(what: Capabilities) -> Iterator[str]:
-    default = _default_paper(what)
+    default = default_paper(what)
     yield f'*cirrusDefault PageSize: "{default}"'
     for paper, word in what.papers.items():
         if word != paper.name:
@@ -120,7 +120,8 @@ def _papers(what: Capabilities) -> Iterator[str]:
     yield _CUSTOM_SIZES
 
 
-def _default_paper(what: Capabilities) -> str:
+def default_paper(what: Capabilities) -> str:
+    """The PPD name of the paper that a job gets unless it asks for another one."""
     wanted = what.defaults.get("size", "")
     names = [paper.name for paper in what.papers]
     asked = [
@@ -134,7 +135,7 @@ def _default_paper(what: Capabilities) -> str:
 
 def _device_options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
     option = functools.partial(_option, language.codes)
-    if trays := _tray_keywords(what.trays):
+    if trays := tray_keywords(what.trays):
         yield from (f'*cirrusTray {keyword}: "{quoted(tray)}"' for keyword, tray in trays.items())
         wanted = what.defaults.get("tray")
         default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
@@ -254,7 +255,7 @@ def _option(
             yield f'*{language}.{keyword} {choice}/{text}: ""'
 
 
-def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
+def tray_keywords(trays: Iterable[str]) -> dict[str, str]:
     """Trays by keywords of letters, digits and -, which CUPS turns into IPP's media-source.
 
     No two keywords get the same name in IPP: there Tray2 and Tray-2 are both tray-2, and any

@@ -1,0 +1,226 @@
+"""What a printer offers for its jobs: the values that it takes, and the defaults. Pure.
+
+These are the Job Template attributes of a printer (RFC 8011, 5.2; PWG 5100.1 to 5100.3, 5100.6,
+5100.7, 5100.11, 5100.13). Jobs are checked against the same values. What the device cannot do is
+not offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cirrus_bridge.base.device_options import ATTRIBUTES, FINISHINGS
+from cirrus_bridge.base.model import DEFAULT_PRIORITY, DeviceOptions
+from cirrus_bridge.drivers.capabilities import Capabilities
+from cirrus_bridge.ipp.values import (
+    Collection,
+    EnumValue,
+    Keyword,
+    OutOfBand,
+    Range,
+    Resolution,
+    Value,
+)
+from cirrus_bridge.ipp_server.media import (
+    AUTO,
+    CUSTOM_ACROSS,
+    CUSTOM_ALONG,
+    MARGIN,
+    Media,
+    OfferedPaper,
+    custom_keyword,
+)
+from cirrus_bridge.ipp_server.printers import OfferedPrinter
+
+Described = dict[str, Sequence[Value]]
+MOST_COPIES = 99  # the API's prop
+PRIORITIES = 100
+NO_HOLD = "no-hold"
+NO_FINISHING = EnumValue(3)
+UNCOLLATED, COLLATED = (f"separate-documents-{word}-copies" for word in ("uncollated", "collated"))
+RESOLUTIONS = (Resolution(300, 300, 3), Resolution(600, 600, 3))
+ORIENTATIONS = tuple(map(EnumValue, (3, 4, 5, 6)))
+SCALINGS = (AUTO, "auto-fit", "fill", "fit", "none")
+# an override may select pages, but no attribute can be different there (PWG 5100.6)
+OVERRIDES = ("document-number", "document-numbers", "pages")
+MARGINS = tuple(f"media-{side}-margin" for side in ("bottom", "left", "right", "top"))
+_SIDES = {"1": "one-sided", "2": "two-sided-long-edge", "3": "two-sided-short-edge"}
+_COLORS = {"1": "monochrome", "2": "color"}
+# names of the attributes of jobs; media-… has many more
+_NAMES = frozenset(
+    {
+        "copies", "finishing-template", "finishings", "finishings-col", "job-account-id",
+        "job-accounting-user-id", "job-hold-until", "job-priority", "job-sheets", "media",
+        "multiple-document-handling", "number-up", "orientation-requested", "output-bin",
+        "overrides", "page-ranges", "print-color-mode", "print-content-optimize", "print-quality",
+        "print-rendering-intent", "print-scaling", "printer-resolution", "sheet-collate", "sides",
+    }
+)  # fmt: skip
+
+
+def is_job_template(name: str) -> bool:
+    """Whether an attribute of a printer is in the group `job-template`."""
+    job_name, _, kind = name.rpartition("-")
+    is_about_jobs = kind in ("default", "supported", "ready", "database")
+    return is_about_jobs and (job_name in _NAMES or job_name.startswith("media-"))
+
+
+def job_template(printer: OfferedPrinter, media: Media) -> Described:
+    """The values that jobs of a printer with these media may have."""
+    what = printer.capabilities
+    # a range of pages is cut out of a PDF; a device that takes texts only has no pages
+    cuts_pages = printer.formats != {"txt"}
+    return {
+        "copies-default": [1],
+        "copies-supported": [Range(1, MOST_COPIES)],
+        **_finishings(what.options),
+        "job-account-id-default": [OutOfBand.NO_VALUE],
+        "job-account-id-supported": [True],
+        "job-accounting-user-id-default": [OutOfBand.NO_VALUE],
+        "job-accounting-user-id-supported": [True],
+        **_keywords("job-hold-until", (NO_HOLD, "indefinite"), NO_HOLD),
+        "job-priority-default": [DEFAULT_PRIORITY],
+        "job-priority-supported": [PRIORITIES],
+        **_keywords("job-sheets", ("none",), "none"),
+        **_copies(what),
+        "number-up-default": [1],
+        "number-up-supported": [1],
+        "orientation-requested-default": [OutOfBand.NO_VALUE],
+        "orientation-requested-supported": ORIENTATIONS,
+        **_keywords("output-bin", _declared(what, "output-bin"), AUTO),
+        "overrides-supported": list(map(Keyword, OVERRIDES)),
+        "page-ranges-supported": [cuts_pages],
+        **_colors(what),
+        **_keywords("print-content-optimize", (AUTO,), AUTO),
+        **_qualities(what.options),
+        **_keywords("print-rendering-intent", (AUTO,), AUTO),
+        **_keywords("print-scaling", SCALINGS, AUTO),
+        "printer-resolution-default": [RESOLUTIONS[-1]],
+        "printer-resolution-supported": RESOLUTIONS,
+        **_sides(what),
+        **_media(media),
+    }
+
+
+def _keywords(name: str, supported: Iterable[str], default: str) -> Described:
+    return {
+        f"{name}-default": [Keyword(default)],
+        f"{name}-supported": list(map(Keyword, supported)),
+    }
+
+
+def _declared(what: Capabilities, attribute: str) -> list[str]:
+    """The neutral value of an attribute, and the values that devices.toml declares."""
+    neutral = ATTRIBUTES[attribute].neutral
+    return list(dict.fromkeys((neutral, *what.options.props.get(attribute, {}))))
+
+
+def _finishings(options: DeviceOptions) -> Described:
+    declared = [word for word in options.props.get("finishings", {}) if word in FINISHINGS]
+    numbers = [NO_FINISHING, *(EnumValue(FINISHINGS[word].number) for word in declared)]
+    found: Described = {
+        "finishings-default": [NO_FINISHING],
+        "finishings-ready": numbers,
+        "finishings-supported": numbers,
+    }
+    if declared:
+        words = list(map(Keyword, ("none", *declared)))
+        templates = [Collection({"finishing-template": [word]}) for word in words]
+        found |= {
+            "finishing-template-supported": words,
+            "finishings-col-database": templates,
+            "finishings-col-default": templates[:1],
+            "finishings-col-ready": templates,
+            "finishings-col-supported": [Keyword("finishing-template")],
+        }
+    return found
+
+
+def _copies(what: Capabilities) -> Described:
+    is_collated = what.collate and what.defaults.get("collate") == "1"
+    handling = (UNCOLLATED, COLLATED)[: 1 + what.collate]
+    sheets = ("uncollated", "collated")[: 1 + what.collate]
+    return {
+        **_keywords("multiple-document-handling", handling, handling[is_collated]),
+        **_keywords("sheet-collate", sheets, sheets[is_collated]),
+    }
+
+
+def _colors(what: Capabilities) -> Described:
+    if not what.color:
+        return _keywords("print-color-mode", (AUTO, "monochrome"), "monochrome")
+    default = _COLORS.get(what.defaults.get("color", ""), AUTO)
+    return _keywords("print-color-mode", (AUTO, "color", "monochrome"), default)
+
+
+def _sides(what: Capabilities) -> Described:
+    supported = tuple(_SIDES.values()) if what.duplex else ("one-sided",)
+    default = _SIDES.get(what.defaults.get("duplex", ""), supported[0])
+    return _keywords("sides", supported, default if default in supported else supported[0])
+
+
+def _qualities(options: DeviceOptions) -> Described:
+    _, neutral, numbers = ATTRIBUTES["print-quality"]
+    words = {neutral, *options.props.get("print-quality", {})}
+    return {
+        "print-quality-default": [EnumValue(numbers[neutral])],
+        "print-quality-supported": [EnumValue(n) for word, n in numbers.items() if word in words],
+    }
+
+
+def _media(media: Media) -> Described:
+    names = [Keyword(each.keyword) for each in media.papers]
+    custom = [
+        Keyword(custom_keyword(*size, name))
+        for name, size in (
+            ("min", (CUSTOM_ACROSS.lowest, CUSTOM_ALONG.lowest)),
+            ("max", (CUSTOM_ACROSS.highest, CUSTOM_ALONG.highest)),
+        )
+    ]
+    sizes = [_size(each.across, each.along) for each in media.papers]
+    custom_size = _size(CUSTOM_ACROSS, CUSTOM_ALONG)
+    # The location does not say which paper is in which tray. iOS offers ready papers only.
+    ready = [_media_col(each, AUTO) for each in media.papers]
+    return {
+        "media-default": names[:1],
+        "media-ready": names,
+        "media-supported": [*names, *custom],
+        "media-size-supported": [*sizes, custom_size],
+        "media-source-supported": list(map(Keyword, media.sources)),
+        "media-type-supported": list(map(Keyword, media.types)),
+        **{f"{margin}-supported": [MARGIN] for margin in MARGINS},
+        "media-col-supported": list(
+            map(
+                Keyword,
+                (*MARGINS, "media-size", "media-size-name", "media-source", "media-type"),
+            )
+        ),
+        "media-col-default": [_media_col(media.papers[0], media.default_source)],
+        "media-col-ready": ready,
+        # one entry for each paper, because each tray and each type goes with each paper
+        "media-col-database": [
+            *map(_media_col, media.papers),
+            Collection({"media-size": [custom_size], **_margins()}),
+        ],
+    }
+
+
+def _media_col(paper: OfferedPaper, source: str = "") -> Collection:
+    found = Collection(
+        {
+            "media-size": [_size(paper.across, paper.along)],
+            "media-size-name": [Keyword(paper.keyword)],
+            **_margins(),
+        }
+    )
+    if source:
+        found |= {"media-source": [Keyword(source)], "media-type": [Keyword(AUTO)]}
+    return found
+
+
+def _margins() -> Mapping[str, Sequence[Value]]:
+    return {margin: [MARGIN] for margin in MARGINS}
+
+
+def _size(across: int | Range, along: int | Range) -> Collection:
+    return Collection({"x-dimension": [across], "y-dimension": [along]})
