@@ -34,6 +34,10 @@ class Queries(Generic[About, T]):
         answered = self._pool.submit(question)
         answered.add_done_callback(lambda answer: self._answers.put((about, answer)))
 
+    def close(self) -> None:
+        """Start no more queries. Queries that run are not waited for, and get no answer."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def answers(self, wait_s: float) -> Iterator[tuple[About, T | CirrusError]]:
         """The answers that have arrived. For the first one, wait at most `wait_s` seconds."""
         while True:
