@@ -31,7 +31,7 @@ settings.load_profile("patient")
 
 _LONGEST_FIRST = (
     *("packaging", "applications", "faults", "e2e"),
-    *("attacks", "integration", "cloudlet", "fuzz", "unit"),
+    *("attacks", "printers", "integration", "cloudlet", "fuzz", "unit"),
 )
 
 

@@ -11,15 +11,37 @@ _FIELDS = {256: _SIDE, 257: _SIDE, 258: 1, 259: 1, 262: 0, 277: 1, 278: _SIDE, 2
 _STRIP_OFFSETS = 273
 
 
-def png() -> bytes:
-    """A gray picture."""
+# PNG (ISO 15948), 8.2: the first column and row of each pass of Adam7, and the steps to the next
+_PASSES = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
 
+
+def png(depth: int = 8, transparent: bool = False) -> bytes:
+    """A gray picture; with an alpha channel, all of it is opaque."""
+    pixel = b"\x80" * (depth // 8) + (b"\xff" * (depth // 8) if transparent else b"")
+    rows = [pixel * _SIDE] * _SIDE
+    return _png(rows, (_SIDE, _SIDE), depth, 4 if transparent else 0, 0)
+
+
+def interlaced_png(rows: list[bytes]) -> bytes:
+    """A picture in gray whose pixels come in seven passes."""
+    passes = [
+        row[column::step]
+        for column, first, step, rows_step in _PASSES
+        for row in rows[first::rows_step]
+    ]
+    return _png([row for row in passes if row], (len(rows[0]), len(rows)), 8, 0, 1)
+
+
+def _png(rows: list[bytes], size: tuple[int, int], depth: int, colors: int, passes: int) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(name + data))
         return struct.pack(">I", len(data)) + name + data + checksum
 
-    pixels = zlib.compress((b"\0" + b"\x80" * _SIDE) * _SIDE)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 0, 0, 0, 0))
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colors, 0, 0, passes))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 

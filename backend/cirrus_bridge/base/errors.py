@@ -11,6 +11,7 @@
     ├── EmptyDocument           CB-302
     ├── UnreadableDocument      CB-303
     ├── JoinedDocuments         CB-304
+    ├── BadDocument             CB-305  the document cannot be read as what it is said to be
     ├── ApiError
     │   ├── Definitive                  the same request gets the same answer
     │   │   ├── Refused         CB-401
@@ -218,6 +219,13 @@ class JoinedDocuments(CirrusError, code="CB-304"):
     meaning = """CUPS can join plain text, PostScript and PCL. Any other format, such as PDF or
     JPEG, is refused. With the driver, the queue prints each file separately, and the device makes
     the copies."""
+
+
+class BadDocument(CirrusError, code="CB-305", disposition=Disposition.FAIL):
+    title = "the document is damaged, protected, or not of the format that the application named"
+    advice = "print the document from another application, or as PDF"
+    meaning = """The message says what is wrong with the document, and the log of cirrus-printers
+    names the place. Documents that need a password cannot be printed."""
 
 
 class ApiError(CirrusError):

@@ -1,0 +1,318 @@
+"""Documents of clients become what the device gets. Ghostscript draws the results, and the drawings
+are compared with the sources."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pikepdf
+import pytest
+from PIL import ExifTags, Image, ImageChops, ImageDraw, ImageStat
+
+from cirrus_bridge.base.errors import BadDocument, EmptyDocument
+from cirrus_bridge.ipp.values import Range
+from cirrus_bridge.ipp_server.documents.conversion import Wanted, convert
+from images import interlaced_png, png
+from paths import WELCOME
+from raster_documents import Picture, pwg_raster, urf
+
+A5_MM = (148, 210)
+DPI = 72
+PWG, URF = "image/pwg-raster", "image/urf"
+# Ghostscript converts these colors for the drawing; the others arrive exactly.
+CLOSE = {"cmyk": 40.0, "adobe-rgb": 40.0}
+
+
+def _drawn(document: Path) -> list[Image.Image]:
+    """The pages of a PDF or PostScript file, as Ghostscript draws them: pixel by pixel."""
+    prefix = document.with_name(f"{document.name}.page")
+    options = ("-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=png16m", f"-r{DPI}")
+    subprocess.run(["gs", *options, f"-sOutputFile={prefix}-%03d.png", document], check=True)
+    paths = sorted(document.parent.glob(f"{prefix.name}-*.png"))
+    return [Image.open(path).convert("RGB") for path in paths]
+
+
+def _difference(one: Image.Image, other: Image.Image) -> float:
+    """The mean difference of two pictures, from 0 to 255."""
+    assert one.size == other.size
+    return max(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean)
+
+
+def _picture(width: int = 144, height: int = 216) -> Image.Image:
+    """A picture that differs from itself when it is turned or mirrored."""
+    picture = Image.merge(
+        "RGB",
+        (
+            Image.linear_gradient("L").resize((width, height)),
+            Image.radial_gradient("L").resize((width, height)),
+            Image.linear_gradient("L").rotate(90).resize((width, height)),
+        ),
+    )
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, 0, width // 3, height // 4), fill=(255, 0, 0))
+    draw.rectangle((width // 2, height // 2, width // 2 + 9, height // 2 + 9), fill=(0, 0, 0))
+    return picture
+
+
+def _rows(picture: Image.Image) -> list[bytes]:
+    data = picture.tobytes()
+    size = len(data) // picture.height
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+@pytest.mark.parametrize(
+    ("colors", "mode"),
+    [("srgb", "RGB"), ("rgb", "RGB"), ("sgray", "L"), ("cmyk", "CMYK"), ("adobe-rgb", "RGB")],
+)
+@pytest.mark.parametrize("media_type", [PWG, URF])
+def test_raster_pages(colors: str, mode: str, media_type: str, tmp_path: Path) -> None:
+    """Each pixel of a raster page is on the page of the PDF, which has the right size."""
+    source = _picture().convert(mode)
+    pictures = [Picture(source.width, _rows(source), colors, dpi=DPI)] * 2
+    document = tmp_path / "document"
+    document.write_bytes(pwg_raster(pictures) if media_type == PWG else urf(pictures))
+    made = convert(document, tmp_path, media_type, Wanted())
+    with pikepdf.open(made) as pdf:
+        assert not pdf.check_pdf_syntax()
+        for sheet in pdf.pages:
+            (image,) = sheet.get_images().values()
+            assert image.read_bytes() == source.tobytes()
+    pages = _drawn(made)
+    assert len(pages) == 2
+    for page in pages:
+        assert _difference(page, source) <= CLOSE.get(colors, 0.0)
+
+
+def test_black_ink(tmp_path: Path) -> None:
+    """For black ink, 255 is black, and one bit is enough."""
+    source = _picture().convert("L")
+    inverted = ImageChops.invert(source)
+    bits = inverted.convert("1")
+    pictures = [
+        Picture(source.width, _rows(inverted), "black", dpi=DPI),
+        Picture(source.width, _rows(bits), "black", 1, DPI),
+    ]
+    document = tmp_path / "document"
+    document.write_bytes(pwg_raster(pictures))
+    gray, dithered = _drawn(convert(document, tmp_path, PWG, Wanted()))
+    assert _difference(gray, source) == 0
+    assert _difference(dithered, ImageChops.invert(bits.convert("L"))) == 0
+
+
+def test_sixteen_bits(tmp_path: Path) -> None:
+    """The first byte of a component is its high byte."""
+    source = _picture()
+    deep = [bytes(byte for value in row for byte in (value, value)) for row in _rows(source)]
+    picture = Picture(source.width, deep, "srgb", 16, DPI)
+    document = tmp_path / "document"
+    document.write_bytes(pwg_raster([picture]))
+    (page,) = _drawn(convert(document, tmp_path, PWG, Wanted()))
+    assert _difference(page, source) < 1
+
+
+@pytest.mark.parametrize(
+    ("transforms", "turned"),
+    [
+        ((-1, -1), Image.Transpose.ROTATE_180),  # rotated, or manual-tumble
+        ((1, -1), Image.Transpose.FLIP_TOP_BOTTOM),  # flipped, long edge
+        ((-1, 1), Image.Transpose.FLIP_LEFT_RIGHT),  # flipped, short edge
+    ],
+)
+def test_back_sides(transforms: tuple[int, int], turned: Image.Transpose, tmp_path: Path) -> None:
+    """A back side that the client has turned (PWG 5102.4, sheet-back) comes upright."""
+    source = _picture()
+    back = source.transpose(turned)
+    pictures = [
+        Picture(source.width, _rows(source), dpi=DPI),
+        Picture(source.width, _rows(back), dpi=DPI, transforms=transforms),
+    ]
+    document = tmp_path / "document"
+    document.write_bytes(pwg_raster(pictures, "two-sided-long-edge"))
+    for page in _drawn(convert(document, tmp_path, PWG, Wanted())):
+        assert _difference(page, source) == 0
+
+
+def test_page_size(tmp_path: Path) -> None:
+    """A page has the size that its resolution gives: A4 at 600 dpi."""
+    document = tmp_path / "document"
+    document.write_bytes(urf([Picture(4960, [b"\xff" * 4960] * 7016, "sgray", dpi=600)]))
+    with pikepdf.open(convert(document, tmp_path, URF, Wanted())) as pdf:
+        box = [float(each) for each in pdf.pages[0].MediaBox]
+    assert box == pytest.approx([0, 0, 595.2, 841.92])
+
+
+@pytest.mark.parametrize("media_type", [PWG, URF, "application/pdf"])
+def test_page_ranges(media_type: str, tmp_path: Path) -> None:
+    """Only the pages of the ranges are printed, in their order."""
+    grays = [0, 60, 120, 180, 240]
+    pictures = [Picture(8, [bytes([gray]) * 8] * 8, "sgray", dpi=DPI) for gray in grays]
+    document = tmp_path / "document"
+    document.write_bytes(urf(pictures) if media_type == URF else pwg_raster(pictures))
+    if media_type == "application/pdf":
+        document = convert(document, tmp_path, PWG, Wanted())
+    wanted = Wanted(page_ranges=(Range(2, 3), Range(5, 5)))
+    pages = _drawn(convert(document, tmp_path, media_type, wanted))
+    assert [page.getpixel((4, 4)) for page in pages] == [(each,) * 3 for each in (60, 120, 240)]
+    with pytest.raises(EmptyDocument, match="7-9"):
+        convert(document, tmp_path, media_type, Wanted(page_ranges=(Range(7, 9),)))
+
+
+def test_a_pdf_stays_as_it_is(tmp_path: Path) -> None:
+    """A PDF is not copied, and neither is one of whose pages all are asked for."""
+    document = tmp_path / "document"
+    document.write_bytes(WELCOME.read_bytes())
+    for ranges in ((), (Range(1, 9),)):
+        wanted = Wanted(page_ranges=ranges)
+        assert convert(document, tmp_path, "application/pdf", wanted) == document
+    assert [path.name for path in tmp_path.iterdir()] == ["document"]
+
+
+@pytest.fixture
+def jpeg(tmp_path: Path) -> Iterator[Path]:
+    """A photo of a camera that was held upright: its rows are stored from the right to the left."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    path = tmp_path / "photo"
+    sideways = _picture().transpose(Image.Transpose.ROTATE_90)
+    sideways.save(path, "JPEG", quality=95, exif=exif, dpi=(DPI, DPI))
+    yield path
+
+
+def test_a_photo_comes_upright(jpeg: Path, tmp_path: Path) -> None:
+    """Without a paper, the page is as large as the photo. The data of the JPEG are unchanged."""
+    made = convert(jpeg, tmp_path, "image/jpeg", Wanted())
+    (page,) = _drawn(made)
+    assert _difference(page, _picture()) < 4
+    with pikepdf.open(made) as pdf:
+        (image,) = pdf.pages[0].get_images().values()
+        assert image.read_raw_bytes() == jpeg.read_bytes()
+
+
+def test_a_photo_on_its_paper(jpeg: Path, tmp_path: Path) -> None:
+    """`fit` shows the whole photo in the middle of the paper, and `fill` leaves no white."""
+    wanted = Wanted(page_size_mm=A5_MM, scaling="fit", orientation=3)
+    (page,) = _drawn(convert(jpeg, tmp_path, "image/jpeg", wanted))
+    assert page.size == (420, 595)
+    height = round(595.28 * 420 / 420)
+    shown = _picture().resize((round(height * 144 / 216), height))
+    left = (420 - shown.width) // 2
+    assert _difference(page.crop((left + 2, 2, left + 393, 590)), shown.crop((2, 2, 393, 590))) < 8
+    assert page.getpixel((5, 300)) == (255, 255, 255)
+    wanted = Wanted(page_size_mm=A5_MM, scaling="fill", orientation=3)
+    (page,) = _drawn(convert(jpeg, tmp_path, "image/jpeg", wanted))
+    assert all(page.getpixel((x, 300)) != (255, 255, 255) for x in range(1, 419))
+
+
+@pytest.mark.parametrize("kind", ["RGB", "L", "1", "P", "RGBA", "LA", "I;16", "deep", "interlaced"])
+def test_png(kind: str, tmp_path: Path) -> None:
+    """Each kind of PNG prints; what is transparent is white."""
+    expected = _picture()
+    document = tmp_path / "image"
+    if kind == "interlaced":
+        expected = expected.convert("L")
+        document.write_bytes(interlaced_png(_rows(expected)))
+    elif kind == "deep":
+        expected = Image.new("L", (8, 8), 0x80)
+        document.write_bytes(png(depth=16, transparent=True))
+    elif kind in ("RGBA", "LA"):
+        saved = expected.convert(kind)
+        saved.putalpha(Image.linear_gradient("L").resize(saved.size))
+        saved.save(document, "PNG", dpi=(DPI, DPI))
+        on_white = Image.new("RGBA", saved.size, "white")
+        expected = Image.alpha_composite(on_white, saved.convert("RGBA"))
+    else:
+        saved = expected = expected.convert("L" if kind == "I;16" else kind)
+        if kind == "I;16":
+            saved = expected.convert("I").point(lambda value: value * 257).convert(kind)
+        saved.save(document, "PNG", dpi=(DPI, DPI))
+    wanted = Wanted(page_size_mm=_mm(expected), scaling="fit")
+    (page,) = _drawn(convert(document, tmp_path, "image/png", wanted))
+    assert _difference(page, expected) < 2
+
+
+def _mm(picture: Image.Image) -> tuple[float, float]:
+    """The size of a paper on which a picture fits exactly."""
+    return picture.width / DPI * 25.4, picture.height / DPI * 25.4
+
+
+@pytest.mark.parametrize("media_type", ["application/pdf", "image/jpeg", "image/png", PWG, URF])
+def test_documents_that_are_not_what_they_say(media_type: str, tmp_path: Path) -> None:
+    """Other bytes, and the beginnings of good documents, are refused, and leave nothing behind."""
+    picture = _picture()
+    document = tmp_path / "document"
+    if media_type == "application/pdf":
+        document.write_bytes(WELCOME.read_bytes()[:300])
+    elif media_type in (PWG, URF):
+        made = [Picture(picture.width, _rows(picture))] * 2
+        data = urf(made) if media_type == URF else pwg_raster(made)
+        document.write_bytes(data[:-5])
+    else:
+        picture.save(document, "JPEG" if media_type == "image/jpeg" else "PNG")
+        document.write_bytes(document.read_bytes()[:-200])
+    with pytest.raises(BadDocument, match="damaged"):
+        convert(document, tmp_path, media_type, Wanted())
+    for data in (b"", b"GIF89a\0", b"\0" * 5000):
+        document.write_bytes(data)
+        with pytest.raises(BadDocument, match="is not"):
+            convert(document, tmp_path, media_type, Wanted())
+        with pytest.raises(BadDocument, match="unknown"):
+            convert(document, tmp_path, "application/octet-stream", Wanted())
+    assert [path.name for path in tmp_path.iterdir()] == ["document"]
+
+
+def test_documents_without_pages(tmp_path: Path) -> None:
+    """A document that ends before its first page is refused."""
+    document = tmp_path / "document"
+    for media_type, data in ((PWG, pwg_raster([])), (URF, urf([], 3))):
+        document.write_bytes(data)
+        with pytest.raises(BadDocument, match="incomplete"):
+            convert(document, tmp_path, media_type, Wanted())
+
+
+def test_a_protected_pdf(tmp_path: Path) -> None:
+    """A PDF that needs a password is refused. One that everybody may open is printed."""
+    document = tmp_path / "document"
+    for user, is_open in (("secret", False), ("", True)):
+        with pikepdf.open(WELCOME) as pdf:
+            pdf.save(document, encryption=pikepdf.Encryption(owner="owner", user=user))
+        if is_open:
+            assert convert(document, tmp_path, "application/pdf", Wanted()) == document
+        else:
+            with pytest.raises(BadDocument, match="password"):
+                convert(document, tmp_path, "application/pdf", Wanted())
+
+
+def test_the_client_does_not_know_the_format(tmp_path: Path) -> None:
+    """application/octet-stream is what its first bytes say. Parameters of a type are ignored."""
+    document = tmp_path / "document"
+    document.write_bytes(WELCOME.read_bytes())
+    for media_type in ("application/octet-stream", "Application/PDF; version=1.7"):
+        assert convert(document, tmp_path, media_type, Wanted()) == document
+
+
+def test_text_stays_as_it_is(tmp_path: Path) -> None:
+    """Text in any charset goes to a device that takes text."""
+    document = tmp_path / "document"
+    document.write_bytes("Grüße".encode("latin-1"))
+    assert convert(document, tmp_path, "text/plain", Wanted("txt")) == document
+
+
+@pytest.mark.parametrize("media_type", ["application/pdf", "image/jpeg", PWG])
+def test_postscript(media_type: str, jpeg: Path, tmp_path: Path) -> None:
+    """For a device that takes PostScript only, the pages look the same."""
+    document = jpeg
+    if media_type == PWG:
+        source = _picture()
+        document.write_bytes(pwg_raster([Picture(source.width, _rows(source), dpi=DPI)] * 2))
+    elif media_type == "application/pdf":
+        document.write_bytes(WELCOME.read_bytes())
+    made = convert(document, tmp_path, media_type, Wanted("ps"))
+    assert made.read_bytes().startswith(b"%!PS")
+    assert not document.with_suffix(".pdf").exists()
+    pdf = convert(document, tmp_path, media_type, Wanted())
+    pages, expected = _drawn(made), _drawn(pdf)
+    assert len(pages) == len(expected)
+    for page, other in zip(pages, expected, strict=True):
+        assert _difference(page, other.resize(page.size)) < 6
