@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from cirrus_bridge.ipp.message import Attributes
 from cirrus_bridge.ipp.values import Collection, OutOfBand, Value
 from cirrus_bridge.ipp_server.job_template import MARGINS
-from cirrus_bridge.ipp_server.media import AUTO, AskedPaper, Media
+from cirrus_bridge.ipp_server.media import AskedPaper, Media
+from cirrus_bridge.ipp_server.tray_names import AUTO
 
 _PAPER, _TRAY, _TYPE = "pagesize", "inputslot", "media-type"  # options
 

@@ -22,7 +22,6 @@ from cirrus_bridge.ipp.values import (
     Value,
 )
 from cirrus_bridge.ipp_server.media import (
-    AUTO,
     CUSTOM_ACROSS,
     CUSTOM_ALONG,
     MARGIN,
@@ -31,6 +30,7 @@ from cirrus_bridge.ipp_server.media import (
     custom_keyword,
 )
 from cirrus_bridge.ipp_server.printers import OfferedPrinter
+from cirrus_bridge.ipp_server.tray_names import AUTO
 
 Described = dict[str, Sequence[Value]]
 MOST_COPIES = 99  # the API's prop

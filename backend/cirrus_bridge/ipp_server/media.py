@@ -1,10 +1,4 @@
-"""The papers, trays and types of media of a printer, by IPP's names, and back. Pure.
-
-A tray's media-source is the keyword that the device's driver has for the tray, in lower case. So
-CUPS, which makes `Tray2` of `tray-2` for its own choices, sends a name back that the driver's table
-knows (`base/trays`). Windows refuses a keyword such as `1`; the driver's keywords begin with a
-letter.
-"""
+"""The papers, trays and types of media of a printer, by IPP's names, and back. Pure."""
 
 from __future__ import annotations
 
@@ -20,13 +14,12 @@ from cirrus_bridge.base.media import (
     paper_of_size,
     self_describing_names,
 )
-from cirrus_bridge.base.trays import tray_word
 from cirrus_bridge.drivers.capabilities import Capabilities
 from cirrus_bridge.drivers.ppd import MARGIN_PT, default_paper, tray_keywords
 from cirrus_bridge.ipp.values import Range
+from cirrus_bridge.ipp_server.tray_names import AUTO, source_among, sources
 
 UNITS_MM = 100  # IPP's sizes of media are in hundredths of a millimeter (PWG 5100.7)
-AUTO = "auto"
 MARGIN = round(MARGIN_PT * 2540 / 72)
 # the custom sizes that drivers offer (drivers/ppd)
 CUSTOM_ACROSS, CUSTOM_ALONG = Range(1270, 111760), Range(1270, 508000)
@@ -75,10 +68,15 @@ class Media:
         words = {paper.name: word for paper, word in what.papers.items()}
         self.words = {each.name: words[each.name] for each in self.papers}
         self._by_name = {each.name: each for each in self.papers}
-        self.trays = {"Auto": "Auto"} | tray_keywords(what.trays)
-        self.sources = {keyword.lower(): keyword for keyword in self.trays}
+        own_trays = tray_keywords(what.trays)
+        self.trays = {"Auto": "Auto"} | own_trays
+        self.sources = {AUTO: "Auto"} | sources(own_trays)
         wanted = what.defaults.get("tray", "")
-        self.default_source = self.source(wanted) or AUTO
+        default_tray = (key for key, tray in own_trays.items() if tray == wanted)
+        default_keyword = next(default_tray, "Auto")
+        self.default_source = next(
+            name for name, keyword in self.sources.items() if keyword == default_keyword
+        )
         neutral = ATTRIBUTES["media-type"].neutral
         self.types = tuple(dict.fromkeys((neutral, *what.options.props.get("media-type", {}))))
 
@@ -109,11 +107,7 @@ class Media:
 
     def source(self, word: str) -> str | None:
         """The media-source of a tray by any of its names; None if there is no such tray."""
-        keywords = {keyword: keyword for keyword in self.trays}
-        if found := tray_word(word, keywords):
-            return found.lower()
-        found = tray_word(word, self.trays)
-        return next((key.lower() for key, tray in self.trays.items() if tray == found), None)
+        return source_among(word, self.sources, self.trays)
 
     def _name_of_size(self, across: int, along: int) -> str | None:
         for each in self.papers:

@@ -153,7 +153,7 @@ def test_defaults_of_the_device() -> None:
     assert said["sheet-collate-default"] == ["collated"]
     (col,) = said["media-col-default"]
     assert isinstance(col, Collection)
-    assert col["media-source"] == ["bac-manuel-e"]
+    assert col["media-source"] == ["tray-2"]
 
 
 def test_papers_are_ready() -> None:
@@ -171,7 +171,7 @@ def test_papers_are_ready() -> None:
 def test_trays_have_no_numbers_as_names() -> None:
     """Windows refuses a tray that is called "1" (OpenPrinting/cups#859)."""
     said = description(offered("HP\td\t1;2;3;Large\t0\t0\t0\tA4"), FACTS)
-    assert said["media-source-supported"] == ["auto", "tray-1", "tray-2", "tray-3", "large"]
+    assert said["media-source-supported"] == ["auto", "tray-1", "tray-2", "tray-3", "tray-4"]
 
 
 def test_an_unknown_device_has_everything() -> None:
