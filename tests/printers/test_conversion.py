@@ -237,6 +237,22 @@ def _mm(picture: Image.Image) -> tuple[float, float]:
     return picture.width / DPI * 25.4, picture.height / DPI * 25.4
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 6000), (30_000, 2)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_odd_sizes(size: tuple[int, int], kind: str, tmp_path: Path) -> None:
+    """A point and a line print as other images do."""
+    document = tmp_path / "image"
+    Image.new("RGB", size).save(document, kind)
+    for page_size_mm in (A5_MM, None):
+        wanted = Wanted(page_size_mm=page_size_mm)
+        made = convert(document, tmp_path, f"image/{kind.lower()}", wanted)
+        with pikepdf.open(made) as pdf:
+            assert len(pdf.pages) == 1
+            if page_size_mm:
+                expected = [0, 0, *(each * 72 / 25.4 for each in A5_MM)]
+                assert [float(each) for each in pdf.pages[0].MediaBox] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("media_type", ["application/pdf", "image/jpeg", "image/png", PWG, URF])
 def test_documents_that_are_not_what_they_say(media_type: str, tmp_path: Path) -> None:
     """Other bytes, and the beginnings of good documents, are refused, and leave nothing behind."""

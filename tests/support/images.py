@@ -35,6 +35,11 @@ def interlaced_png(rows: list[bytes]) -> bytes:
     return _png([row for row in passes if row], (len(rows[0]), len(rows)), 8, 0, 1)
 
 
+def claimed_png(size: tuple[int, int]) -> bytes:
+    """A transparent picture of a width and height that has no pixels."""
+    return _png([], size, 16, 4, 0)
+
+
 def _png(rows: list[bytes], size: tuple[int, int], depth: int, colors: int, passes: int) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(name + data))

@@ -28,13 +28,13 @@ def supported(
     device_formats: frozenset[str],
     converter: Callable[[], str | None] = postscript.converter,
 ) -> tuple[str, ...]:
-    """The document-format-supported of a device, by the formats that it accepts (as the API names
-    them). Empty if the device cannot be offered."""
+    """The document-format-supported of a device, best first, by the formats that it accepts (as the
+    API names them). Empty if the device cannot be offered."""
     delivered = delivered_as(device_formats, converter)
     if delivered is None:
         return ()
     laid_out = _LAID_OUT if delivered != "txt" else ()
-    return (ANY, *laid_out, *((TEXT,) if "txt" in device_formats else ()))
+    return (*laid_out, *((TEXT,) if "txt" in device_formats else ()), ANY)
 
 
 def delivered_as(

@@ -41,5 +41,5 @@ def write_pages(source: Path, target: Path, ranges: Sequence[Range]) -> bool:
             tr("The document is protected with a password."),
             tr("Open the document in an application, and print from there."),
         ) from error
-    except pikepdf.PdfError as error:
+    except pikepdf.PikepdfError as error:
         raise damaged(str(error)) from error
