@@ -32,7 +32,7 @@ class ChangeListener(Protocol):
         self, key: DocumentKey, targets: Sequence[TrackedDelivery], *, settled: bool
     ) -> None:
         """Take the present state of each of the document's targets, which the poller changes later.
-        `settled` tells that no target changes any more. The same news may come again."""
+        `settled` tells that no target will change. The same news may come again."""
 
 
 @dataclass(slots=True)

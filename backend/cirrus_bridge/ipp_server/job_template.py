@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cirrus_bridge.base.device_options import ATTRIBUTES, FINISHINGS
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, DeviceOptions
 from cirrus_bridge.drivers.capabilities import Capabilities
+from cirrus_bridge.drivers.ppd import PIN_DIGITS
 from cirrus_bridge.ipp.values import (
     Collection,
     EnumValue,
@@ -90,6 +91,7 @@ def job_template(printer: OfferedPrinter, media: Media) -> Described:
         **_keywords("output-bin", _declared(what, "output-bin"), AUTO),
         "overrides-supported": list(map(Keyword, OVERRIDES)),
         "page-ranges-supported": [cuts_pages],
+        **_password(what.options),
         **_colors(what),
         **_keywords("print-content-optimize", (AUTO,), AUTO),
         **_qualities(what.options),
@@ -134,6 +136,18 @@ def _finishings(options: DeviceOptions) -> Described:
             "finishings-col-supported": [Keyword("finishing-template")],
         }
     return found
+
+
+def _password(options: DeviceOptions) -> Described:
+    if not options.pin_prop:
+        return {}
+    repertoire = [Keyword("iana_us-ascii_digits")]
+    return {
+        "job-password-supported": [PIN_DIGITS],
+        "job-password-encryption-supported": [Keyword("none")],
+        "job-password-repertoire-configured": repertoire,
+        "job-password-repertoire-supported": repertoire,
+    }
 
 
 def _copies(what: Capabilities) -> Described:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from cirrus_bridge.base.text import fitting
 from cirrus_bridge.drivers.capabilities import Capabilities
-from cirrus_bridge.drivers.ppd import PIN_DIGITS
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES
 from cirrus_bridge.ipp.message import Operation
 from cirrus_bridge.ipp.values import (
@@ -124,7 +123,7 @@ def description(printer: OfferedPrinter, service: ServiceFacts) -> Described:
         **_documents(what, service),
         **_abilities(printer, service),
         **template,
-        "job-creation-attributes-supported": _keywords(*_creation(template, what)),
+        "job-creation-attributes-supported": _keywords(*_creation(template)),
     }
 
 
@@ -155,15 +154,16 @@ def _text(text: str) -> list[Value]:
     return [Text(fitting(text, _TEXT_BYTES))]
 
 
-def _creation(template: Described, what: Capabilities) -> list[str]:
+def _creation(template: Described) -> list[str]:
     """The names of what a job may ask for."""
-    with_pin = ["job-password", "job-password-encryption"] if what.options.pin_prop else []
     of_jobs = {name.removesuffix("-supported") for name in template if name.endswith("-supported")}
-    inside = {"finishing-template"} | {name for name in of_jobs if name.startswith("media-")}
+    inside = {"finishing-template", "job-password-repertoire"} | {
+        name for name in of_jobs if name.startswith("media-")
+    }
     return sorted(
         of_jobs - inside
         | {"compression", "document-format", "document-name", "ipp-attribute-fidelity"}
-        | {"job-mandatory-attributes", "job-name", "media-col", *with_pin}
+        | {"job-mandatory-attributes", "job-name", "media-col"}
     )
 
 
@@ -281,11 +281,4 @@ def _abilities(printer: OfferedPrinter, service: ServiceFacts) -> Described:
     }
     if what.color:
         found["pages-per-minute-color"] = [service.pages_per_minute]
-    if what.options.pin_prop:
-        found |= {
-            "job-password-supported": [PIN_DIGITS],
-            "job-password-encryption-supported": _keywords("none"),
-            "job-password-repertoire-configured": _keywords("iana_us-ascii_digits"),
-            "job-password-repertoire-supported": _keywords("iana_us-ascii_digits"),
-        }
     return found

@@ -96,7 +96,7 @@ _TRAY = re.compile(
     "tray|manual|cassette|slot|upper|lower|middle|multi-?purpose|by-?pass|large-?capacity",
     re.IGNORECASE,
 )
-_PIN = re.compile("[!-:<-~]{1,32}")
+PIN = re.compile("[!-:<-~]{1,32}")
 _MEDIA_TYPE = re.compile(r"(?:(?<=[\s{])|^)media-type=([^\s{}]+)")
 
 
@@ -148,7 +148,7 @@ def secret_props(job: PrintJob) -> dict[str, str]:
             ),
             detail="devices.toml declares no prop for the PIN of this device",
         )
-    if not _PIN.fullmatch(job.pin):
+    if not PIN.fullmatch(job.pin):
         raise BadOption(
             tr(
                 "The PIN of the job is not valid, so nothing was printed. A PIN has 1 to 32 "
