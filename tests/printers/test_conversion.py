@@ -3,17 +3,17 @@ are compared with the sources."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pikepdf
 import pytest
-from PIL import ExifTags, Image, ImageChops, ImageDraw, ImageStat
+from PIL import ExifTags, Image, ImageChops, ImageDraw
 
 from cirrus_bridge.base.errors import BadDocument, EmptyDocument
 from cirrus_bridge.ipp.values import Range
 from cirrus_bridge.ipp_server.documents.conversion import Wanted, convert
+from drawn import difference, drawn_pages
 from images import interlaced_png, png
 from paths import WELCOME
 from raster_documents import Picture, pwg_raster, urf
@@ -23,21 +23,6 @@ DPI = 72
 PWG, URF = "image/pwg-raster", "image/urf"
 # Ghostscript converts these colors for the drawing; the others arrive exactly.
 CLOSE = {"cmyk": 40.0, "adobe-rgb": 40.0}
-
-
-def _drawn(document: Path) -> list[Image.Image]:
-    """The pages of a PDF or PostScript file, as Ghostscript draws them: pixel by pixel."""
-    prefix = document.with_name(f"{document.name}.page")
-    options = ("-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=png16m", f"-r{DPI}")
-    subprocess.run(["gs", *options, f"-sOutputFile={prefix}-%03d.png", document], check=True)
-    paths = sorted(document.parent.glob(f"{prefix.name}-*.png"))
-    return [Image.open(path).convert("RGB") for path in paths]
-
-
-def _difference(one: Image.Image, other: Image.Image) -> float:
-    """The mean difference of two pictures, from 0 to 255."""
-    assert one.size == other.size
-    return max(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean)
 
 
 def _picture(width: int = 144, height: int = 216) -> Image.Image:
@@ -79,10 +64,10 @@ def test_raster_pages(colors: str, mode: str, media_type: str, tmp_path: Path) -
         for sheet in pdf.pages:
             (image,) = sheet.get_images().values()
             assert image.read_bytes() == source.tobytes()
-    pages = _drawn(made)
+    pages = drawn_pages(made)
     assert len(pages) == 2
     for page in pages:
-        assert _difference(page, source) <= CLOSE.get(colors, 0.0)
+        assert difference(page, source) <= CLOSE.get(colors, 0.0)
 
 
 def test_black_ink(tmp_path: Path) -> None:
@@ -96,9 +81,9 @@ def test_black_ink(tmp_path: Path) -> None:
     ]
     document = tmp_path / "document"
     document.write_bytes(pwg_raster(pictures))
-    gray, dithered = _drawn(convert(document, tmp_path, PWG, Wanted()))
-    assert _difference(gray, source) == 0
-    assert _difference(dithered, ImageChops.invert(bits.convert("L"))) == 0
+    gray, dithered = drawn_pages(convert(document, tmp_path, PWG, Wanted()))
+    assert difference(gray, source) == 0
+    assert difference(dithered, ImageChops.invert(bits.convert("L"))) == 0
 
 
 def test_sixteen_bits(tmp_path: Path) -> None:
@@ -108,8 +93,8 @@ def test_sixteen_bits(tmp_path: Path) -> None:
     picture = Picture(source.width, deep, "srgb", 16, DPI)
     document = tmp_path / "document"
     document.write_bytes(pwg_raster([picture]))
-    (page,) = _drawn(convert(document, tmp_path, PWG, Wanted()))
-    assert _difference(page, source) < 1
+    (page,) = drawn_pages(convert(document, tmp_path, PWG, Wanted()))
+    assert difference(page, source) < 1
 
 
 @pytest.mark.parametrize(
@@ -130,8 +115,8 @@ def test_back_sides(transforms: tuple[int, int], turned: Image.Transpose, tmp_pa
     ]
     document = tmp_path / "document"
     document.write_bytes(pwg_raster(pictures, "two-sided-long-edge"))
-    for page in _drawn(convert(document, tmp_path, PWG, Wanted())):
-        assert _difference(page, source) == 0
+    for page in drawn_pages(convert(document, tmp_path, PWG, Wanted())):
+        assert difference(page, source) == 0
 
 
 def test_page_size(tmp_path: Path) -> None:
@@ -153,7 +138,7 @@ def test_page_ranges(media_type: str, tmp_path: Path) -> None:
     if media_type == "application/pdf":
         document = convert(document, tmp_path, PWG, Wanted())
     wanted = Wanted(page_ranges=(Range(2, 3), Range(5, 5)))
-    pages = _drawn(convert(document, tmp_path, media_type, wanted))
+    pages = drawn_pages(convert(document, tmp_path, media_type, wanted))
     assert [page.getpixel((4, 4)) for page in pages] == [(each,) * 3 for each in (60, 120, 240)]
     with pytest.raises(EmptyDocument, match="7-9"):
         convert(document, tmp_path, media_type, Wanted(page_ranges=(Range(7, 9),)))
@@ -183,8 +168,8 @@ def jpeg(tmp_path: Path) -> Iterator[Path]:
 def test_a_photo_comes_upright(jpeg: Path, tmp_path: Path) -> None:
     """Without a paper, the page is as large as the photo. The data of the JPEG are unchanged."""
     made = convert(jpeg, tmp_path, "image/jpeg", Wanted())
-    (page,) = _drawn(made)
-    assert _difference(page, _picture()) < 4
+    (page,) = drawn_pages(made)
+    assert difference(page, _picture()) < 4
     with pikepdf.open(made) as pdf:
         (image,) = pdf.pages[0].get_images().values()
         assert image.read_raw_bytes() == jpeg.read_bytes()
@@ -193,15 +178,15 @@ def test_a_photo_comes_upright(jpeg: Path, tmp_path: Path) -> None:
 def test_a_photo_on_its_paper(jpeg: Path, tmp_path: Path) -> None:
     """`fit` shows the whole photo in the middle of the paper, and `fill` leaves no white."""
     wanted = Wanted(page_size_mm=A5_MM, scaling="fit", orientation=3)
-    (page,) = _drawn(convert(jpeg, tmp_path, "image/jpeg", wanted))
+    (page,) = drawn_pages(convert(jpeg, tmp_path, "image/jpeg", wanted))
     assert page.size == (420, 595)
     height = round(595.28 * 420 / 420)
     shown = _picture().resize((round(height * 144 / 216), height))
     left = (420 - shown.width) // 2
-    assert _difference(page.crop((left + 2, 2, left + 393, 590)), shown.crop((2, 2, 393, 590))) < 8
+    assert difference(page.crop((left + 2, 2, left + 393, 590)), shown.crop((2, 2, 393, 590))) < 8
     assert page.getpixel((5, 300)) == (255, 255, 255)
     wanted = Wanted(page_size_mm=A5_MM, scaling="fill", orientation=3)
-    (page,) = _drawn(convert(jpeg, tmp_path, "image/jpeg", wanted))
+    (page,) = drawn_pages(convert(jpeg, tmp_path, "image/jpeg", wanted))
     assert all(page.getpixel((x, 300)) != (255, 255, 255) for x in range(1, 419))
 
 
@@ -228,8 +213,8 @@ def test_png(kind: str, tmp_path: Path) -> None:
             saved = expected.convert("I").point(lambda value: value * 257).convert(kind)
         saved.save(document, "PNG", dpi=(DPI, DPI))
     wanted = Wanted(page_size_mm=_mm(expected), scaling="fit")
-    (page,) = _drawn(convert(document, tmp_path, "image/png", wanted))
-    assert _difference(page, expected) < 2
+    (page,) = drawn_pages(convert(document, tmp_path, "image/png", wanted))
+    assert difference(page, expected) < 2
 
 
 def _mm(picture: Image.Image) -> tuple[float, float]:
@@ -328,7 +313,7 @@ def test_postscript(media_type: str, jpeg: Path, tmp_path: Path) -> None:
     assert made.read_bytes().startswith(b"%!PS")
     assert not document.with_suffix(".pdf").exists()
     pdf = convert(document, tmp_path, media_type, Wanted())
-    pages, expected = _drawn(made), _drawn(pdf)
+    pages, expected = drawn_pages(made), drawn_pages(pdf)
     assert len(pages) == len(expected)
     for page, other in zip(pages, expected, strict=True):
-        assert _difference(page, other.resize(page.size)) < 6
+        assert difference(page, other.resize(page.size)) < 6
