@@ -21,7 +21,7 @@ RASTER_TO_PWG = "/usr/lib/cups/filter/rastertopwg"
 def _ghostscript(device: str, colors: str, target: Path) -> None:
     options = ("-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", f"-sDEVICE={device}", f"-r{DPI}")
     depth = ("-dcupsBitsPerColor=8", "-dcupsColorOrder=0", f"-dcupsColorSpace={COLORS[colors]}")
-    command = ["gs", *options, *depth, f"-sOutputFile={target}", WELCOME]
+    command = ["gs", *options, *depth, f"-sOutputFile={target}", str(WELCOME)]
     subprocess.run(command, check=True, capture_output=True)
 
 
@@ -30,7 +30,7 @@ def _cups(media_type: str, colors: str, target: Path) -> None:
     raster = target.with_suffix(".cups")
     _ghostscript("cups", colors, raster)
     with target.open("wb") as file:
-        command = [RASTER_TO_PWG, "1", "user", "title", "1", "", raster]
+        command = [RASTER_TO_PWG, "1", "user", "title", "1", "", str(raster)]
         environ = {"FINAL_CONTENT_TYPE": media_type}
         subprocess.run(command, env=environ, stdout=file, stderr=subprocess.PIPE, check=True)
 
