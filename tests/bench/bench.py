@@ -22,6 +22,7 @@ import large_jobs
 import memory
 import polling
 import print_server
+import raster_pages
 import small_job
 import statusd
 from frame import Setting, Table
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[Setting], Table]] = {
     "cloud": cloud_load.table,
     "cloud-growth": cloud_growth.table,
     "cloud-page": cloud_page.table,
+    "raster-pages": raster_pages.table,
 }
 
 
