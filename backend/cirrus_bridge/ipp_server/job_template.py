@@ -120,22 +120,18 @@ def _declared(what: Capabilities, attribute: str) -> list[str]:
 def _finishings(options: DeviceOptions) -> Described:
     declared = [word for word in options.props.get("finishings", {}) if word in FINISHINGS]
     numbers = [NO_FINISHING, *(EnumValue(FINISHINGS[word].number) for word in declared)]
-    found: Described = {
+    words = list(map(Keyword, ("none", *declared)))
+    templates = [Collection({"finishing-template": [word]}) for word in words]
+    return {
         "finishings-default": [NO_FINISHING],
         "finishings-ready": numbers,
         "finishings-supported": numbers,
+        "finishing-template-supported": words,
+        "finishings-col-database": templates,
+        "finishings-col-default": templates[:1],
+        "finishings-col-ready": templates,
+        "finishings-col-supported": [Keyword("finishing-template")],
     }
-    if declared:
-        words = list(map(Keyword, ("none", *declared)))
-        templates = [Collection({"finishing-template": [word]}) for word in words]
-        found |= {
-            "finishing-template-supported": words,
-            "finishings-col-database": templates,
-            "finishings-col-default": templates[:1],
-            "finishings-col-ready": templates,
-            "finishings-col-supported": [Keyword("finishing-template")],
-        }
-    return found
 
 
 def _password(options: DeviceOptions) -> Described:
@@ -212,10 +208,7 @@ def _media(media: Media) -> Described:
         "media-col-default": [_media_col(media.papers[0], media.default_source)],
         "media-col-ready": ready,
         # one entry for each paper, because each tray and each type goes with each paper
-        "media-col-database": [
-            *map(_media_col, media.papers),
-            Collection({"media-size": [custom_size], **_margins()}),
-        ],
+        "media-col-database": list(map(_media_col, media.papers)),
     }
 
 

@@ -92,6 +92,7 @@ class ServiceFacts:
         icons: URIs of PNG images of 48, 128 and 512 pixels.
         document_formats: the MIME types of documents that the printer takes, best first.
         dns_sd_name: the name on the network; empty for the printer's own name.
+        strings_uri: the URI of the texts (`printer_strings`); empty if there is none.
         organization, unit: whose printer this is, for people.
         max_document_bytes: the largest document.
         pages_per_minute: the speed; the cloud does not know it.
@@ -102,6 +103,7 @@ class ServiceFacts:
     icons: Sequence[str]
     document_formats: Sequence[str]
     dns_sd_name: str = ""
+    strings_uri: str = ""
     organization: str = ""
     unit: str = ""
     operations: Sequence[Operation] = OPERATIONS
@@ -119,6 +121,7 @@ def description(printer: OfferedPrinter, service: ServiceFacts) -> Described:
     template = job_template(printer, Media(what))
     return {
         **_names(printer, service),
+        **_strings(service),
         **_protocol(service),
         **_documents(what, service),
         **_abilities(printer, service),
@@ -194,6 +197,19 @@ def _names(printer: OfferedPrinter, service: ServiceFacts) -> Described:
     }
 
 
+def _strings(service: ServiceFacts) -> Described:
+    if not service.strings_uri:
+        return {}
+    return {
+        "printer-strings-languages-supported": _languages(),
+        "printer-strings-uri": [Uri(service.strings_uri)],
+    }
+
+
+def _languages() -> list[Value]:
+    return list(map(Language, ("en", *LANGUAGES)))
+
+
 def _device_id(printer: OfferedPrinter, service: ServiceFacts) -> str:
     """The printer's names and languages for drivers (IEEE 1284, 7.6)."""
     make, _, model = printer.make_and_model.partition(" ")
@@ -213,7 +229,7 @@ def _protocol(service: ServiceFacts) -> Described:
         "charset-configured": [Charset("utf-8")],
         "charset-supported": [Charset("utf-8"), Charset("us-ascii")],
         "natural-language-configured": [Language("en")],
-        "generated-natural-language-supported": list(map(Language, ("en", *LANGUAGES))),
+        "generated-natural-language-supported": _languages(),
         "ipp-versions-supported": _keywords("1.1", "2.0"),
         "ipp-features-supported": _keywords("ipp-everywhere"),
         "operations-supported": list(map(EnumValue, service.operations)),
@@ -242,6 +258,7 @@ def _documents(what: Capabilities, service: ServiceFacts) -> Described:
         "pdl-override-supported": _keywords("attempted"),
     }
     if PDF in formats:
+        found["document-password-supported"] = [0]  # of an encrypted PDF: none
         found["pdf-k-octets-supported"] = [kilobytes]
         found["pdf-versions-supported"] = _keywords(*_PDF_VERSIONS)
     if JPEG in formats:
