@@ -27,6 +27,7 @@ from cirrus_bridge.ipp.values import (
     Value,
 )
 
+_HEAD_BYTES = 8
 _END, _LAST_DELIMITER = 0x03, 0x0F
 _LAST_OUT_OF_BAND = 0x1F  # unknown, no-value …
 _INTEGER, _BOOLEAN, _ENUM = 0x21, 0x22, 0x23
@@ -282,12 +283,29 @@ def decode(data: bytes) -> Message:
         raise MalformedMessage(f"not IPP, or not whole: {len(data)} bytes") from error
 
 
+def attributes_end(data: bytes) -> int | None:
+    """The position behind the attributes of a message, where its data begin; None if the attributes
+    are not complete yet. Any bytes have an end, or none yet."""
+    at = _HEAD_BYTES
+    while at < len(data):
+        tag = data[at]
+        at += 1
+        if tag == _END:
+            return at
+        if tag > _LAST_DELIMITER:
+            for _ in ("name", "value"):
+                if at + 2 > len(data):
+                    return None
+                at += 2 + int.from_bytes(data[at : at + 2])
+    return None
+
+
 class _Decoder:
     """Reads a message from its beginning. Its methods raise IndexError behind the end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = 8
+        self._at = _HEAD_BYTES
 
     def message(self) -> Message:
         major, minor, code, request_id = struct.unpack_from(">BBHI", self._data)

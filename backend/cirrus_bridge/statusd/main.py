@@ -30,14 +30,14 @@ from cirrus_bridge.delivery.tracking import TrackedDelivery
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.polling.availability import Availability
 from cirrus_bridge.polling.configuration import ConfigurationReader
+from cirrus_bridge.polling.log import LimitedLog
+from cirrus_bridge.polling.log import write as log
 from cirrus_bridge.polling.poller import Poller
 from cirrus_bridge.polling.schedule import Schedule
 from cirrus_bridge.polling.watched import WatchedDocuments
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.cups_sync import CupsSync
 from cirrus_bridge.statusd.leaving import leave
-from cirrus_bridge.statusd.log import LimitedLog
-from cirrus_bridge.statusd.log import write as log
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.status_messages import StatusMessages

@@ -6,7 +6,7 @@ import pytest
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.delivery.events import WARNING, Change
-from cirrus_bridge.statusd.log import MOST_LINES, PERIOD_S, LimitedLog
+from cirrus_bridge.polling.log import MOST_LINES, PERIOD_S, LimitedLog
 
 
 class _SetClock(Clock):

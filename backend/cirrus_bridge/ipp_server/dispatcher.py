@@ -1,0 +1,221 @@
+"""Which job runs when: one job of a printer at a time, a few of all, and none for a server that is
+away but the first job that waits for that server.
+
+All methods run in one thread, the event loop's, but for `cancel`'s caller, who gets there by the
+service.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.ipp.message import JobState
+from cirrus_bridge.ipp_server.job_processes import ENDED
+from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome
+from cirrus_bridge.ipp_server.printer_attributes import OPERATION_WAIT_S
+from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
+from cirrus_bridge.sending.patience import waits
+
+MOST_RUNS = 8
+KILLED_WAIT_S = 1.0
+SHORTEST_WAIT_S = 0.1
+Company = tuple[str, str]
+_HELD = ("job-held-for-review",)
+_RUNNABLE = (JobState.PENDING, JobState.PROCESSING, JobState.PROCESSING_STOPPED)
+_log = logging.getLogger(__name__)
+
+
+class Processes(Protocol):
+    """Starts and stops runs (`JobProcesses`)."""
+
+    def start(self, job_id: int) -> None: ...
+    def stop(self, job_id: int) -> None: ...
+
+
+@dataclass(slots=True)
+class _Outage:
+    """A server that jobs wait for; times are monotonic seconds."""
+
+    due_s: float
+    message: Mapping[str, str]
+    waits_s: Iterator[float] = field(default_factory=lambda: waits(random.Random()))  # noqa: S311
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Runs the jobs of the spool."""
+
+    spool: Spool
+    processes: Processes
+    clock: Clock
+    told: Callable[[SpooledJob], None] = lambda job: None
+    outages: dict[Company, _Outage] = field(default_factory=dict)
+    _running: dict[int, SpooledJob] = field(default_factory=dict)
+    _news: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _broken: dict[int, float] = field(default_factory=dict)  # killed runs: when to run again
+
+    def begin(self) -> None:
+        """Go on where the service was stopped or killed."""
+        for job in self.spool.open_jobs():
+            if IN_DEVICE not in job.reasons and job.state in _RUNNABLE:
+                self.spool.change(job.job_id, state=JobState.PENDING)
+
+    def step(self) -> float:
+        """Start the runs that are due; return the seconds until the next one may be due."""
+        now_s = self.clock.monotonic_s()
+        busy = {job.printer for job in self._running.values()}
+        asked = {company_of(job) for job in self._running.values()} & self.outages.keys()
+        for job in self.spool.open_jobs():
+            if len(self._running) >= MOST_RUNS:
+                break
+            if job.printer in busy or not self._may_run(job, now_s):
+                continue
+            company = company_of(job)
+            outage = self.outages.get(company)
+            if outage is not None and CANCELING not in job.reasons:
+                is_probe = company not in asked  # the first job that waits
+                asked.add(company)
+                if not is_probe or outage.due_s > now_s:
+                    continue
+            busy.add(job.printer)
+            self._start(job)
+        self._abort_unfinished()
+        dues_s = [*(each.due_s for each in self.outages.values()), *self._broken.values()]
+        return max(SHORTEST_WAIT_S, min(dues_s, default=now_s + OPERATION_WAIT_S) - now_s)
+
+    def cancel(self, job: SpooledJob) -> bool:
+        """Cancel a job; False if the cloud has the job."""
+        if IN_DEVICE in job.reasons:
+            return False
+        if job.first_run_s is None and job.job_id not in self._running:
+            self._end(job.job_id, JobState.CANCELED, ("job-canceled-by-user",), {})
+            return True
+        reasons = tuple(dict.fromkeys((*job.reasons, CANCELING)))
+        self.spool.change(job.job_id, reasons=reasons, state=JobState.PROCESSING)
+        if job.job_id in self._running:
+            self.processes.stop(job.job_id)
+        return True
+
+    def heard(self, news: Sequence[Mapping[str, Any]]) -> None:
+        """Take the news of runs."""
+        for said in news:
+            if ENDED in said:
+                self._ended(said[ENDED], said["signal"])
+            elif "away" in said:
+                self._set_away(said["job"], said["away"])
+            else:
+                self._news[said["job"]] = dict(said)
+
+    def outcome(self, job_id: int, outcome: Outcome) -> None:
+        """Take what is known of a job that the cloud has."""
+        if outcome.state.is_final:
+            self._end(job_id, outcome.state, outcome.reasons, outcome.message)
+            return
+        changed = self.spool.change(
+            job_id, state=outcome.state, reasons=outcome.reasons, message=outcome.message
+        )
+        if changed is not None:
+            self.told(changed)
+
+    def _may_run(self, job: SpooledJob, now_s: float) -> bool:
+        """Whether a job has something to do, whatever its printer and its server do."""
+        if job.job_id in self._running or self._broken.get(job.job_id, now_s) > now_s:
+            return False
+        if CANCELING in job.reasons:
+            return True
+        return job.state in _RUNNABLE and IN_DEVICE not in job.reasons
+
+    def _start(self, job: SpooledJob) -> None:
+        now_s = self.clock.wall_s()
+        changed = self.spool.change(
+            job.job_id,
+            state=JobState.PROCESSING,
+            processing_s=job.processing_s or now_s,
+            first_run_s=job.first_run_s or now_s,
+            open_runs=job.open_runs + 1,
+        )
+        if changed is not None and not changed.state.is_final:
+            self._running[job.job_id] = changed
+            self.processes.start(job.job_id)
+
+    def _ended(self, job_id: int, signal: int) -> None:
+        """Handle the end of a run by its last news."""
+        job = self._running.pop(job_id, None)
+        said = self._news.pop(job_id, None)
+        if job is None:
+            return
+        company = company_of(job)
+        now = self.spool.get(job_id)
+        is_canceling = now is not None and CANCELING in now.reasons
+        if said is None:
+            _log.error("job=%d the run was ended by signal %d", job_id, signal)
+            self._broken[job_id] = self.clock.monotonic_s() + KILLED_WAIT_S
+            return
+        self._broken.pop(job_id, None)
+        self.spool.change(job_id, open_runs=0)
+        if said.get("accepted"):
+            self.outages.pop(company, None)
+            if now is not None and IN_DEVICE not in now.reasons:
+                self.outcome(job_id, Outcome(JobState.PROCESSING, (IN_DEVICE,), {}))
+        elif "canceled" in said:
+            self._end(job_id, JobState.CANCELED, ("job-canceled-by-user",), said["canceled"])
+        elif "error" in said and not is_canceling:
+            self._failed(job_id, company, said)
+
+    def _failed(self, job_id: int, company: Company, said: Mapping[str, Any]) -> None:
+        then, message = said["then"], said["message"]
+        _log.log(
+            logging.INFO if then == "stop" else logging.WARNING, "job=%d %s", job_id, said["log"]
+        )
+        if then == "wait":
+            self._wait(company, message)
+            self.spool.change(
+                job_id,
+                state=JobState.PROCESSING_STOPPED,
+                reasons=("printer-stopped",),
+                message=message,
+            )
+        elif then == "stop":
+            self.spool.change(job_id, state=JobState.PENDING, reasons=())
+        elif then == "abort":
+            self.outages.pop(company, None)
+            self._end(job_id, JobState.ABORTED, ("aborted-by-system",), message)
+        else:
+            self.spool.change(job_id, state=JobState.PENDING_HELD, reasons=_HELD, message=message)
+
+    def _wait(self, company: Company, message: Mapping[str, str]) -> None:
+        now_s = self.clock.monotonic_s()
+        outage = self.outages.setdefault(company, _Outage(now_s, message))
+        outage.message = message or outage.message
+        outage.due_s = now_s + next(outage.waits_s)
+
+    def _set_away(self, job_id: int, message: Mapping[str, str]) -> None:
+        self.spool.change(job_id, message=message)
+
+    def _end(
+        self, job_id: int, state: JobState, reasons: tuple[str, ...], message: Mapping[str, str]
+    ) -> None:
+        now_s = self.clock.wall_s()
+        ended = self.spool.end(job_id, state, now_s, reasons=reasons, message=message)
+        if ended is not None:
+            self.told(ended)
+
+    def _abort_unfinished(self) -> None:
+        """End the jobs whose client has sent no document in time."""
+        before_s = self.clock.wall_s() - OPERATION_WAIT_S
+        for job in self.spool.open_jobs():
+            if "job-incoming" in job.reasons and job.created_s < before_s:
+                reasons = ("aborted-by-system", "submission-interrupted")
+                self._end(job.job_id, JobState.ABORTED, reasons, {})
+
+
+def company_of(job: SpooledJob) -> Company:
+    """The server and the company that a job goes to."""
+    queue = parse_queue_uri(job.queue_uri)
+    return queue.server, queue.company

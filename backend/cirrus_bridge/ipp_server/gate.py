@@ -1,0 +1,80 @@
+"""Who may connect, and as whom: networks, and a sign-in over TLS (RFC 7617)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Callable
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+
+from cirrus_bridge.config.printers import PrinterSettings
+from cirrus_bridge.ipp_server.requests import Client
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?")
+_REALM = {"WWW-Authenticate": 'Basic realm="Cirrus printers", charset="UTF-8"'}
+Verify = Callable[[str, str, str], bool]  # name, password and address
+
+
+class Gate:
+    """Identifies clients.
+
+    Args:
+        is_allowed: whether an address may connect.
+        verify: whether a password is the account's; None if clients need not sign in.
+    """
+
+    def __init__(
+        self,
+        settings: PrinterSettings,
+        is_allowed: Callable[[str], bool],
+        verify: Verify | None = None,
+    ) -> None:
+        self._settings, self._is_allowed, self._verify = settings, is_allowed, verify
+
+    async def client_of(self, request: HttpRequest) -> Client | HttpResponse:
+        """Identify a client, or make the response that turns the client away."""
+        address = request.client.host if request.client else ""
+        if not self._is_allowed(address):
+            return HttpResponse("This address may not print here.\n", 403)
+        is_tls = request.url.scheme == "https"
+        user = ""
+        if self._verify is not None:
+            if not is_tls:
+                return HttpResponse("Sign in over TLS (ipps, https).\n", 403)
+            name, password = _credentials(request.headers.get("authorization", ""))
+            if not name or not await asyncio.to_thread(self._verify, name, password, address):
+                return HttpResponse("Sign in.\n", 401, _REALM)
+            user = name
+        host = _HOST.fullmatch(request.headers.get("host", ""))
+        return Client(
+            address=address,
+            user=user,
+            host=host[1] if host else "localhost",
+            port=self._settings.tls_port if is_tls else self._settings.port,
+            is_tls=is_tls,
+            is_local=_is_loopback(address),
+        )
+
+
+def _credentials(header: str) -> tuple[str, str]:
+    """The name and the password of an Authorization header; both are empty if there are none."""
+    scheme, _, coded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, _, password = base64.b64decode(coded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, password
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,220 @@
+"""IPP over HTTP (RFC 8010, 4): an ASGI application. Documents stream into the spool."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.types import Receive, Scope, Send
+
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.ipp.message import Operation, Status, attributes_end
+from cirrus_bridge.ipp_server.documents.formats import detect
+from cirrus_bridge.ipp_server.operations import OCTETS, Admission, Operations
+from cirrus_bridge.ipp_server.requests import (
+    Client,
+    Refusal,
+    Response,
+    read_request,
+    refused,
+    response_bytes,
+)
+from cirrus_bridge.ipp_server.spool import IncomingDocument, Spool
+
+MEDIA_TYPE = "application/ipp"
+ATTRIBUTES_BYTES = 256 * 1024  # of a request; a job with every option takes about 4 KiB
+_GROWTH = 1.25  # before the end of the attributes is looked for again
+_WRITE_BYTES = 1 << 20
+_HEAD_BYTES = 4096  # show the format of a document
+_INFLATED_BYTES = 1 << 20
+_ZLIB_HEAD_BYTES = 2
+_WITH_DOCUMENT = (Operation.PRINT_JOB, Operation.SEND_DOCUMENT)
+_log = logging.getLogger(__name__)
+
+
+class Page(Protocol):
+    """Answers GET requests."""
+
+    def __call__(self, request: HttpRequest, client: Client) -> Awaitable[HttpResponse]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IppApplication:
+    """The application, for the operations on a spool.
+
+    Attributes:
+        most_bytes: the largest document, after decompression.
+        client_of: identifies the client of an HTTP request, or returns the response that turns the
+            client away.
+    """
+
+    operations: Operations
+    spool: Spool
+    most_bytes: int
+    client_of: Callable[[HttpRequest], Awaitable[Client | HttpResponse]]
+    page: Page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request (ASGI)."""
+        response = await self.respond(HttpRequest(scope, receive))
+        await response(scope, receive, send)
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Respond to an HTTP request."""
+        client = await self.client_of(request)
+        if isinstance(client, HttpResponse):
+            return client
+        if request.method != "POST":
+            return await self.page(request, client)
+        if request.headers.get("content-type", "").partition(";")[0].strip() != MEDIA_TYPE:
+            return HttpResponse(status_code=415)
+        body = _Body(request.stream())
+        head = b""
+        try:
+            head = await body.attributes()
+            response = await self._answer(head, body, client)
+        except Refusal as error:
+            response = refused(error)
+        except ClientDisconnect:
+            return HttpResponse(status_code=400)  # nobody reads this
+        except (OSError, sqlite3.Error) as error:
+            _log.error("the spool cannot be used: %s", error)
+            response = refused(_spool_fault())
+        except Exception:  # noqa: BLE001 - the client gets a response, the log the error
+            _log.exception("a request failed")
+            text = tr("Internal error in Cirrus Bridge.")
+            response = Response(Status.INTERNAL_ERROR, text)
+        return HttpResponse(response_bytes(head, response), media_type=MEDIA_TYPE)
+
+    async def _answer(self, head: bytes, body: _Body, client: Client) -> Response:
+        request = read_request(head, client)
+        if request.operation not in _WITH_DOCUMENT:
+            return await asyncio.to_thread(self.operations.answer, request)
+        admission = await asyncio.to_thread(self.operations.admit, request)
+        return await self._receive(admission, body)
+
+    async def _receive(self, admission: Admission, body: _Body) -> Response:
+        """Receive a document; nothing is left of a document that is not complete or not taken."""
+        document = await asyncio.to_thread(self.spool.receive)
+        try:
+            data = _decompressed(body.rest(), admission.compression)
+            media_type = await self._store(data, document, admission)
+            return await asyncio.to_thread(self.operations.finish, admission, document, media_type)
+        finally:
+            await asyncio.to_thread(document.close)
+
+    async def _store(
+        self, data: AsyncIterator[bytes], document: IncomingDocument, admission: Admission
+    ) -> str:
+        """Write the data to the document; return its media type."""
+        waiting, first = bytearray(), b""
+        async for part in data:
+            if len(first) < _HEAD_BYTES:
+                first += part[: _HEAD_BYTES - len(first)]
+            waiting += part
+            if document.size_bytes + len(waiting) > self.most_bytes:
+                raise Refusal(
+                    Status.REQUEST_ENTITY_TOO_LARGE,
+                    tr("The document is too large for this printer."),
+                )
+            if len(waiting) >= _WRITE_BYTES:
+                await asyncio.to_thread(document.write, bytes(waiting))
+                waiting.clear()
+        await asyncio.to_thread(document.write, bytes(waiting))
+        if admission.media_type != OCTETS or not document.size_bytes:
+            return admission.media_type
+        return self.operations.check_detected(admission.request, detect(first))
+
+
+class _Body:
+    """The body of a request: the attributes, then the document."""
+
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        self._parts = parts
+        self._first = b""
+
+    async def attributes(self) -> bytes:
+        """The encoded attributes. Raises Refusal if they never end."""
+        data, look_at = bytearray(), 1.0
+        async for part in self._parts:
+            data += part
+            if len(data) < look_at:
+                continue
+            look_at = len(data) * _GROWTH
+            end = attributes_end(bytes(data[:ATTRIBUTES_BYTES]))
+            if end is not None:
+                self._first = bytes(data[end:])
+                return bytes(data[:end])
+            if len(data) >= ATTRIBUTES_BYTES:
+                raise Refusal(
+                    Status.REQUEST_ENTITY_TOO_LARGE, tr("The request has too many attributes.")
+                )
+        end = attributes_end(bytes(data))
+        self._first = b"" if end is None else bytes(data[end:])
+        return bytes(data if end is None else data[:end])
+
+    async def rest(self) -> AsyncIterator[bytes]:
+        """The parts of the document."""
+        if self._first:
+            yield self._first
+        async for part in self._parts:
+            if part:
+                yield part
+
+
+async def _decompressed(parts: AsyncIterator[bytes], compression: str) -> AsyncIterator[bytes]:
+    """The document's bytes. Raises Refusal for data that are not compressed as they should be."""
+    if compression == "none":
+        async for part in parts:
+            yield part
+        return
+    decoder, waiting = None, b""
+    async for part in parts:
+        waiting += part
+        if decoder is None and len(waiting) < _ZLIB_HEAD_BYTES:
+            continue
+        if decoder is None:
+            decoder = zlib.decompressobj(_window_bits(compression, waiting))
+        for data in _inflated(decoder, waiting):
+            yield data
+        waiting = b""
+    if decoder is None or not decoder.eof:
+        raise _not_compressed()
+
+
+def _window_bits(compression: str, head: bytes) -> int:
+    """The form of the data, for zlib. IPP's deflate is RFC 1951; some clients send RFC 1950."""
+    if compression == "gzip":
+        return 16 + zlib.MAX_WBITS
+    is_zlib = head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2]) % 31 == 0
+    return zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
+
+
+def _inflated(decoder: zlib._Decompress, data: bytes) -> Iterator[bytes]:
+    while data:
+        try:
+            yield decoder.decompress(data, _INFLATED_BYTES)
+        except zlib.error:
+            raise _not_compressed() from None
+        data = decoder.unconsumed_tail
+
+
+def _not_compressed() -> Refusal:
+    return Refusal(
+        Status.COMPRESSION_ERROR, tr("The document is not compressed as the request says.")
+    )
+
+
+def _spool_fault() -> Refusal:
+    return Refusal(
+        Status.TEMPORARY_ERROR,
+        tr("The print server cannot store the document now. Tell your administrator."),
+    )

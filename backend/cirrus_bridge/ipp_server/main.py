@@ -1,0 +1,149 @@
+"""The service `cirrus-printers`: wiring only."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+
+from cirrus_bridge.api.client import CloudApi, api_for
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.privileges import give_up_new_rights, give_up_root
+from cirrus_bridge.config.defaults import FOLDER, STATE_FOLDER
+from cirrus_bridge.config.load import UploadSettings, load
+from cirrus_bridge.config.printers import PrinterSettings
+from cirrus_bridge.config.servers import Server
+from cirrus_bridge.drivers.device_cache import DeviceCache
+from cirrus_bridge.ipp_server.delivery_poller import DeliveryPoller
+from cirrus_bridge.ipp_server.device_list import find_printers
+from cirrus_bridge.ipp_server.gate import Gate
+from cirrus_bridge.ipp_server.http_app import IppApplication
+from cirrus_bridge.ipp_server.job_processes import JobProcesses
+from cirrus_bridge.ipp_server.listener import open_endpoints, serve
+from cirrus_bridge.ipp_server.operations import Operations
+from cirrus_bridge.ipp_server.pages import Pages
+from cirrus_bridge.ipp_server.printers import OfferedPrinter
+from cirrus_bridge.ipp_server.run import Folders, run_job
+from cirrus_bridge.ipp_server.service import PrinterService
+from cirrus_bridge.ipp_server.spool import Spool
+from cirrus_bridge.journal.run_notes import make_state_folder
+from cirrus_bridge.polling.configuration import ConfigurationReader
+from cirrus_bridge.polling.log import LimitedLog
+from cirrus_bridge.version import __version__
+
+TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=10.0)  # of questions about devices
+_FOR_RUNS = ("cirrus_bridge.api.session", "concurrent.futures.thread", "pikepdf", "img2pdf")
+_log = logging.getLogger("cirrus-printers")
+
+
+def run() -> None:
+    """Entry point of the program."""
+    parser = argparse.ArgumentParser(
+        prog="cirrus-printers",
+        description="Offers cloud devices as printers that need no driver (IPP Everywhere).",
+    )
+    parser.add_argument("--version", action="version", version=f"cirrus-bridge {__version__}")
+    parser.parse_args()
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a line for each malformed request
+    try:
+        _run()
+    except CirrusError as error:
+        _log.error("%s (%s) %s", error, error.code, error.detail)
+        sys.exit(1)
+
+
+def _run() -> None:
+    clock = Clock()
+    folders = _folders()
+    make_state_folder(folders.state.parent)
+    if unread := give_up_root(folders.state.parent):
+        _log.warning("stays root, because the owner of %s cannot read %s", folders.state, unread)
+    make_state_folder(folders.state)
+    give_up_new_rights()
+    reader = ConfigurationReader(os.environ, clock)
+    settings = reader.configuration.printers
+    os.umask(0o077)
+    folders.cache.mkdir(exist_ok=True)
+    for name in _FOR_RUNS:
+        importlib.import_module(name)
+    processes = JobProcesses(functools.partial(run_job, folders))  # forks, so before any thread
+    try:
+        asyncio.run(_serve(folders, settings, reader, processes, clock))
+    finally:
+        processes.close()
+
+
+async def _serve(
+    folders: Folders,
+    settings: PrinterSettings,
+    reader: ConfigurationReader,
+    processes: JobProcesses,
+    clock: Clock,
+) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    gate = Gate(settings, lambda address: True)
+    with (
+        open_endpoints(settings, lambda: (folders.state, folders.state)) as endpoints,
+        contextlib.closing(Spool(folders.state)) as spool,
+    ):
+        service = PrinterService(
+            settings=settings,
+            spool=spool,
+            processes=processes,
+            clock=clock,
+            find=functools.partial(_find, folders),
+            announce=lambda printers: None,
+        )
+        application = IppApplication(
+            operations=Operations(service),
+            spool=spool,
+            most_bytes=settings.max_document_bytes,
+            client_of=gate.client_of,
+            page=Pages(service).respond,
+        )
+        poller = DeliveryPoller(
+            folder=folders.state,
+            clock=clock,
+            settings=reader.configuration.poller,
+            queue_of=reader.queue_of,
+            status_of=reader.status_of,
+            tell=LimitedLog(clock),
+            changed=service.changed,
+            troubles=service.take_troubles,
+            failed=lambda: service.fail(RuntimeError("the poller has ended")),
+        )
+        poller.start()
+        try:
+            await serve(application, endpoints, service.work())
+        finally:
+            poller.stop()
+
+
+def _find(folders: Folders) -> dict[str, OfferedPrinter]:
+    """Find the printers, by the configuration as it is now."""
+    configuration = load(folders.configuration, folders.credentials)
+    cache = DeviceCache(folders.cache)
+
+    def client(server: Server) -> CloudApi:
+        return api_for(configuration, server, TIMEOUTS)
+
+    return find_printers(configuration, client, cache, _log.warning)
+
+
+def _folders() -> Folders:
+    state = Path(os.environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER) / "printers"
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Folders(
+        state=state,
+        cache=state / "devices",
+        configuration=Path(os.environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER),
+        credentials=Path(credentials) if credentials else None,
+    )

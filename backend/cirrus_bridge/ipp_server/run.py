@@ -1,0 +1,346 @@
+"""One run of a job, in a process of its own: convert the document, send it, and hand it over.
+
+The order of effects is that of the backend (`sending/submit`). A run that is killed is repeated,
+and the journal tells what the run before has done.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cirrus_bridge.api.client import clients_of
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    Disposition,
+    InternalError,
+    Interrupted,
+    JobForgotten,
+    JournalBusy,
+    KeepsBreaking,
+    QueueError,
+    UnreadableDocument,
+)
+from cirrus_bridge.base.model import DocumentKey, Place, PrintJob
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.config.devices import read_devices
+from cirrus_bridge.config.load import Configuration, load
+from cirrus_bridge.config.queue_uri import QueueUri, followed_uri, parse_queue_uri
+from cirrus_bridge.drivers.device_cache import DeviceCache
+from cirrus_bridge.ipp_server.documents.conversion import Wanted, convert
+from cirrus_bridge.ipp_server.documents.formats import delivered_as
+from cirrus_bridge.ipp_server.job_attributes import all_asked_attributes
+from cirrus_bridge.ipp_server.job_options import RequestedJob, print_job, read_job
+from cirrus_bridge.ipp_server.outcomes import CANCELING, in_every_language
+from cirrus_bridge.ipp_server.printers import OfferedPrinter, offered_printers
+from cirrus_bridge.ipp_server.spool import SpooledJob, converted_path, read_spooled
+from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.journal.lifecycle import ACCEPTED, UNSENT, WAITS, State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.job_props import job_props, secret_props
+from cirrus_bridge.sending.submit import Submission
+
+MOST_OPEN_RUNS = 5
+_CHUNK_BYTES = 1 << 20
+_TURN_WAIT_S = 0.2
+Tell = Callable[[Mapping[str, Any]], None]
+_REPEATED = (Disposition.WAIT, Disposition.RETRY_LATER, Disposition.RUN_AGAIN)
+# errors that nobody can end but by printing again
+_ABORTED = ("CB-301", "CB-302", "CB-303", "CB-304", "CB-401", "CB-406")
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the service has its state, its cache of devices and its configuration."""
+
+    state: Path
+    cache: Path
+    configuration: Path
+    credentials: Path | None = None
+
+
+class RunReport:
+    """Tells the service what a run does (`sending.patience.Report`)."""
+
+    def __init__(self, job_id: int, tell: Tell) -> None:
+        self._job_id, self._tell = job_id, tell
+        self._is_away = False
+
+    def debug(self, text: str) -> None:
+        """Nothing: the service's log has outcomes only."""
+
+    def info(self, text: str) -> None:
+        """Nothing: the state tells as much."""
+
+    def progress(self, percent: int) -> None:
+        """Nothing: IPP has no attribute for the part of a document that was sent."""
+
+    def server_away(self, text: str) -> None:
+        """Tell why the server cannot be used."""
+        self._is_away = True
+        self._tell({"job": self._job_id, "away": in_every_language(text)})
+
+    def server_back(self) -> None:
+        """Tell that the server can be used again, if it could not be used."""
+        if self._is_away:
+            self._is_away = False
+            self._tell({"job": self._job_id, "away": {}})
+
+
+def run_job(folders: Folders, job_id: int, tell: Tell, clock: Clock) -> None:
+    """Run a job, and tell its end: `accepted`, `canceled`, or `error` (`_told`)."""
+    job = read_spooled(folders.state, job_id)
+    if job is None:
+        return
+    try:
+        if CANCELING in job.reasons:
+            _cancel(folders, job, tell, clock)
+        else:
+            _JobRun(folders, job, tell, clock).run()
+    except CirrusError as error:
+        tell(_told(job, error))
+    except Exception:
+        text = tr("Internal error in Cirrus Bridge.")
+        tell(_told(job, InternalError(text)))
+        raise
+
+
+class _JobRun:
+    """A run that sends a document, unless the cloud has it."""
+
+    def __init__(self, folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None:
+        self._folders, self._job, self._tell, self._clock = folders, job, tell, clock
+
+    def run(self) -> None:
+        """Raises CirrusError if the document was not accepted."""
+        job, folders = self._job, self._folders
+        server = parse_queue_uri(job.queue_uri).server
+        configuration = load(folders.configuration, folders.credentials, server=server)
+        queue = configuration.queue(job.queue_uri)
+        key = _key(job, queue)
+        with self._clock.stoppable(), Journal(folders.state) as journal:
+            while not journal.claim(job.job_uuid, job.job_id):
+                self._clock.sleep(_TURN_WAIT_S)
+            known = _known(journal, key)
+            if known is None or known.state not in ACCEPTED:
+                try:
+                    self._send(journal, key, known, configuration, queue)
+                except CirrusError as error:
+                    if not isinstance(error, JournalBusy):  # it would block again
+                        journal.run_ended(key, now_s=self._clock.wall_s())
+                    self._tell(_told(job, error, _known(journal, key)))
+                    return
+                known = _known(journal, key)
+            if known is not None and known.state is State.FOLLOWED:
+                now_s = self._clock.wall_s()
+                journal.hand_over([key], "complete", followed_uri(queue), now_s=now_s)
+            self._tell({"job": job.job_id, "accepted": True})
+
+    def _send(
+        self,
+        journal: Journal,
+        key: DocumentKey,
+        known: Document | None,
+        configuration: Configuration,
+        queue: QueueUri,
+    ) -> None:
+        job, clock = self._job, self._clock
+        printer = find_printer(self._folders, queue)
+        asked = read_job(all_asked_attributes(job), printer)
+        printed = print_job(
+            asked,
+            printer,
+            job_id=job.job_id,
+            job_uuid=job.job_uuid,
+            user=job.user,
+            title=job.title,
+            host=job.host,
+            language=job.language,
+            created_at=int(job.created_s),
+        )
+        self._check_journal(journal, key, known, printed, queue)
+        if job.open_runs > MOST_OPEN_RUNS:
+            raise KeepsBreaking(
+                tr(
+                    "Printing was interrupted {times} times in a row (the backend was "
+                    "killed or crashed).",
+                    times=job.open_runs - 1,
+                ),
+                tr(
+                    "Check the logs and the free memory, then release the job. It "
+                    "resumes where it stopped."
+                ),
+            )
+        props = job_props(printed, configuration.identify)
+        secret = secret_props(printed)
+        path = self._converted(printer, asked)
+        Submission(
+            job=printed,
+            queue=queue,
+            key=key,
+            data=_chunks(path),
+            props=props,
+            api=clients_of(configuration)(queue),
+            journal=journal,
+            clock=clock,
+            report=RunReport(job.job_id, self._tell),
+            upload_settings=configuration.upload_to(queue),
+            expected_bytes=path.stat().st_size,
+            warns=known is not None and known.may_be_printed,
+            secret_props=secret,
+        ).run(known)
+
+    def _check_journal(
+        self,
+        journal: Journal,
+        key: DocumentKey,
+        known: Document | None,
+        printed: PrintJob,
+        queue: QueueUri,
+    ) -> None:
+        """Hold the job if the journal that may have known of its submit was deleted or restored. A
+        person who releases the job has decided that the document is printed."""
+        trusted_since_s = journal.trusted_since_s()
+        if known is not None:
+            is_old = known.state in UNSENT and known.updated_at_s < trusted_since_s
+            is_forgotten = is_old and not known.was_in_doubt
+        else:
+            is_forgotten = 0.0 < (self._job.first_run_s or 0.0) < trusted_since_s
+        if is_forgotten:
+            now_s = self._clock.wall_s()
+            journal.intent(key, printed, queue.targets, now_s=now_s)
+            journal.forgotten(key, now_s=now_s)
+            raise JobForgotten(
+                tr(
+                    "The journal was deleted or restored after this job was first sent, so the "
+                    "job may be printed already."
+                ),
+                tr("Look at the printer; then cancel this job, or release it to print (again)."),
+            )
+
+    def _converted(self, printer: OfferedPrinter, asked: RequestedJob) -> Path:
+        """The file that the device gets. It stays the same in all runs, so that an upload can be
+        resumed."""
+        job = self._job
+        source = self._folders.state / "spool" / job.document
+        kept = converted_path(source)
+        if kept.exists():
+            return kept
+        deliver = delivered_as(printer.formats)
+        if deliver is None:
+            raise UnreadableDocument(
+                tr("This printer takes none of the formats that can be sent to it."),
+            )
+        folder = source.with_name(f"{source.name}.work")
+        folder.mkdir(exist_ok=True)
+        try:
+            made = convert(source, folder, job.media_type, wanted(asked, deliver))
+            if made == source:
+                return source
+            made.rename(kept)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return kept
+
+
+def wanted(asked: RequestedJob, deliver: str) -> Wanted:
+    """What the job's options ask of the conversion."""
+    return Wanted(
+        deliver=deliver,
+        page_ranges=asked.page_ranges,
+        page_size_mm=asked.paper[1:],
+        scaling=asked.scaling,
+        orientation=asked.orientation,
+    )
+
+
+def find_printer(folders: Folders, queue: QueueUri) -> OfferedPrinter:
+    """The printer of a job, as its device was last seen."""
+    (target,) = queue.targets
+    place = Place(queue.server, queue.company, target.location)
+    answer = DeviceCache(folders.cache).last(place) or {}
+    declared = read_devices(folders.configuration)
+    # a device that is gone or inactive by now: the server decides about the job
+    plain: Mapping[str, Any] = {"Devices": {target.device: {}}}
+    found = offered_printers(
+        [(place, answer), (place, plain)], lambda _, device: device == target.device, declared
+    )
+    return next(found)
+
+
+def _key(job: SpooledJob, queue: QueueUri) -> DocumentKey:
+    return DocumentKey(job.job_uuid, job.job_id, 0, queue.destination, 1)
+
+
+def _known(journal: Journal, key: DocumentKey) -> Document | None:
+    """The journal's entry for a job's document."""
+    return _entry(journal.entries(key.job_uuid, key.job_id), key)
+
+
+def _entry(entries: Sequence[Document], key: DocumentKey) -> Document | None:
+    return next((each for each in entries if each.key == key), None)
+
+
+def _cancel(folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None:
+    """Let go of a job that a person has canceled, unless the cloud has it."""
+    key = _key(job, parse_queue_uri(job.queue_uri))
+    with PollerJournal(folders.state) as journal:
+        known = _entry(journal.all_of_job(*key[:2]), key)
+        if known is not None and known.state in ACCEPTED:
+            tell({"job": job.job_id, "accepted": True})
+            return
+        journal.abandon(key, now_s=clock.wall_s())
+        said = in_every_language(
+            tr("The job was canceled while it was sent. The document may be printed.")
+            if known is not None and known.may_be_printed
+            else tr("The job was canceled. Nothing was printed.")
+        )
+        tell({"job": job.job_id, "canceled": said})
+
+
+def _told(job: SpooledJob, error: CirrusError, known: Document | None = None) -> dict[str, Any]:
+    """An error as news.
+
+    Keys: `code`; `message`, for the person; `log`, for the administrator; and `then`: `wait` (the
+    service tries again), `hold` (a person decides), `abort`, or `stop` (the run was interrupted).
+    """
+    text = joined(" ", filter(None, (error.for_person, error.consequence, f"({error.code})")))
+    may_be_printed = known is not None and known.may_be_printed
+    is_left = known is not None and known.state in WAITS
+    if isinstance(error, Interrupted):
+        then = "stop"
+    elif is_left or isinstance(error, QueueError) or error.disposition in _REPEATED:
+        then = "wait"
+    elif error.disposition is Disposition.CANCEL or (not may_be_printed and _is_over(error)):
+        then = "abort"
+    else:
+        then = "hold"
+    return {
+        "job": job.job_id,
+        "error": error.code,
+        "message": in_every_language(text),
+        "log": f"{error.text} ({error.code}) {error.detail}".strip(),
+        "then": then,
+        "may_be_printed": may_be_printed,
+    }
+
+
+def _is_over(error: CirrusError) -> bool:
+    """Whether nobody can end the error but by printing again."""
+    return error.disposition is Disposition.FAIL or error.code in _ABORTED
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while data := file.read(_CHUNK_BYTES):
+                yield data
+    except OSError as error:
+        raise UnreadableDocument(
+            tr("The document cannot be read: {why}.", why=error.strerror or error)
+        ) from error

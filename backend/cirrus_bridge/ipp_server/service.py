@@ -1,0 +1,218 @@
+"""The service: it ties printers, spool, runs and the poller together in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.model import DocumentKey
+from cirrus_bridge.config.defaults import OFFLINE_REASON
+from cirrus_bridge.config.printers import PrinterSettings
+from cirrus_bridge.delivery.tracking import TrackedDelivery
+from cirrus_bridge.ipp.message import JobState, PrinterState
+from cirrus_bridge.ipp.values import Value
+from cirrus_bridge.ipp_server.dispatcher import Dispatcher
+from cirrus_bridge.ipp_server.documents.formats import supported
+from cirrus_bridge.ipp_server.job_processes import JobProcesses
+from cirrus_bridge.ipp_server.operations import PrinterStatus
+from cirrus_bridge.ipp_server.outcomes import IN_DEVICE, outcome_of
+from cirrus_bridge.ipp_server.printer_attributes import PrinterUri, ServiceFacts, description
+from cirrus_bridge.ipp_server.printers import OfferedPrinter
+from cirrus_bridge.ipp_server.requests import Client
+from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
+
+REFRESH_S = 60.0
+PRUNE_S = 3600.0
+KEEP_S = 7 * 86_400.0  # ended jobs, for clients that ask
+MOST_KEPT = 10_000
+MOST_DESCRIBED = 1000  # descriptions of printers, which differ by the name of the host
+ICON_PIXELS = (48, 128, 512)
+_BUSY = (JobState.PROCESSING, JobState.PROCESSING_STOPPED)
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class PrinterService:
+    """The service (`operations.Service`). Methods without `async` may be called in any thread.
+
+    Attributes:
+        find: finds the printers; called in a thread, every REFRESH_S.
+        announce: takes the printers after each change of them.
+    """
+
+    settings: PrinterSettings
+    spool: Spool
+    processes: JobProcesses
+    clock: Clock
+    find: Callable[[], dict[str, OfferedPrinter]]
+    announce: Callable[[Sequence[OfferedPrinter]], None]
+    printers: Mapping[str, OfferedPrinter] = field(default_factory=dict)
+    _described: dict[tuple[str, str, bool, bool], Mapping[str, Sequence[Value]]] = field(
+        default_factory=dict
+    )
+    _troubles: Mapping[str, str] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed_s: dict[str, tuple[PrinterState, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._dispatcher = Dispatcher(self.spool, self.processes, self.clock)
+        self._loop = asyncio.get_running_loop()
+        self._failure: asyncio.Future[None] = self._loop.create_future()
+
+    # --- what operations need
+
+    @property
+    def most_jobs(self) -> int:
+        """The most jobs that have not ended."""
+        return self.settings.max_jobs
+
+    def now_s(self) -> float:
+        """Seconds since the epoch."""
+        return self.clock.wall_s()
+
+    def formats(self, printer: OfferedPrinter) -> Sequence[str]:
+        """The document formats that a printer takes."""
+        return supported(printer.formats)
+
+    def description(self, printer: OfferedPrinter, client: Client) -> Mapping[str, Sequence[Value]]:
+        """The attributes of a printer that do not change by themselves."""
+        key = (printer.name, client.host, client.is_tls, client.is_local)
+        found = self._described.get(key)
+        if found is None:
+            if len(self._described) >= MOST_DESCRIBED:
+                self._described.clear()
+            found = self._described[key] = description(printer, self._facts(printer, client))
+        return found
+
+    def _facts(self, printer: OfferedPrinter, client: Client) -> ServiceFacts:
+        settings = self.settings
+        name = "basic" if settings.sign_in else "requesting-user-name"
+        plain_name = "none" if settings.sign_in else name
+        uris = []
+        if settings.tls_port:
+            base = f"ipps://{client.host}:{settings.tls_port}"
+            uris.append(PrinterUri(base + printer.path, "tls", name))
+        if settings.port and (client.is_local or settings.plaintext):
+            base = f"ipp://{client.host}:{settings.port}"
+            uris.append(PrinterUri(base + printer.path, "none", plain_name))
+        page = f"{client.base_uri.replace('ipp', 'http', 1)}{printer.path}"
+        return ServiceFacts(
+            uris=uris,
+            more_info=page,
+            icons=[f"{page}/icon-{size}.png" for size in ICON_PIXELS],
+            document_formats=self.formats(printer),
+            max_document_bytes=settings.max_document_bytes,
+        )
+
+    def status(self, printer: OfferedPrinter) -> PrinterStatus:
+        """What changes at a printer."""
+        jobs = self.spool.open_jobs(printer.name)
+        is_busy = any(job.state in _BUSY and IN_DEVICE not in job.reasons for job in jobs)
+        state = PrinterState.PROCESSING if is_busy else PrinterState.IDLE
+        with self._lock:
+            before = self._changed_s.get(printer.name)
+            if before is None or before[0] is not state:
+                self._changed_s[printer.name] = before = (state, self.now_s())
+        message = self._troubles.get(printer.name, "")
+        reasons = [OFFLINE_REASON] if message else []
+        if any(job.state is JobState.PROCESSING_STOPPED for job in jobs):
+            reasons.append("connecting-to-device")
+        return PrinterStatus(state, tuple(reasons), message, before[1])
+
+    def wake(self) -> None:
+        """Start the runs that are due."""
+        self._loop.call_soon_threadsafe(self._woken.set)
+
+    def cancel(self, job: SpooledJob) -> bool:
+        """Cancel a job; False if the cloud has the job."""
+        with self._lock:
+            current = self.spool.get(job.job_id)
+            is_canceled = current is not None and self._dispatcher.cancel(current)
+        self.wake()
+        return is_canceled
+
+    def identify(self, printer: OfferedPrinter, message: str, client: Client) -> None:
+        """Tell the administrator that someone looks for a printer: a cloud device cannot beep."""
+        _log.info(
+            "event=identify printer=%s client=%s message=%r", printer.name, client.address, message
+        )
+
+    # --- the work besides requests
+
+    async def work(self) -> None:
+        """Run jobs until this task is canceled. Raises the error given to `fail`."""
+        with self._lock:
+            self._dispatcher.begin()
+        self._loop.add_reader(self.processes.socket, self._hear)
+        try:
+            await asyncio.gather(self._refresh(), self._run_jobs(), self._prune(), self._failure)
+        finally:
+            self._loop.remove_reader(self.processes.socket)
+
+    async def _run_jobs(self) -> None:
+        while True:
+            self._woken.clear()
+            with self._lock:
+                wait_s = self._dispatcher.step()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), wait_s)
+
+    async def _refresh(self) -> None:
+        while True:
+            try:
+                found = await asyncio.to_thread(self.find)
+            except Exception as error:  # noqa: BLE001 - the printers stay as they are
+                _log.warning("cannot look for devices: %s", error)
+            else:
+                if found != self.printers:
+                    self.printers = found
+                    self._described = {}
+                    await asyncio.to_thread(self.announce, list(found.values()))
+            await asyncio.sleep(REFRESH_S)
+
+    async def _prune(self) -> None:
+        while True:
+            before_s = self.now_s() - KEEP_S
+            await asyncio.to_thread(self.spool.prune, before_s, MOST_KEPT)
+            await asyncio.sleep(PRUNE_S)
+
+    def fail(self, error: BaseException) -> None:
+        """End the work with an error: a part of the service cannot go on."""
+
+        def end() -> None:
+            if not self._failure.done():
+                self._failure.set_exception(error)
+
+        self._loop.call_soon_threadsafe(end)
+
+    def _hear(self) -> None:
+        try:
+            news = self.processes.news()
+        except EOFError as error:
+            self._loop.remove_reader(self.processes.socket)
+            self.fail(error)
+            return
+        with self._lock:
+            self._dispatcher.heard(news)
+        self._woken.set()
+
+    def changed(
+        self, key: DocumentKey, targets: Sequence[TrackedDelivery], *, settled: bool
+    ) -> None:
+        """Take the poller's news of a document."""
+        job = self.spool.get(key.job_id)
+        if job is None or job.job_uuid != key.job_uuid:
+            return  # pruned, or of a spool that was deleted
+        with self._lock:
+            self._dispatcher.outcome(key.job_id, outcome_of(targets))
+        self.wake()
+
+    def take_troubles(self, troubles: Mapping[str, str]) -> None:
+        """Take the printers whose jobs the cloud does not take now, with texts for people."""
+        self._troubles = troubles

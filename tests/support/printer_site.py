@@ -1,0 +1,252 @@
+"""A cloud, and the service that offers its devices as printers, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cirrus_bridge.ipp.message import (
+    Attribute,
+    Attributes,
+    Group,
+    Message,
+    Operation,
+    decode,
+    encode,
+)
+from cirrus_bridge.ipp.values import Keyword, MimeType, Name, Uri
+from cloudlet_server import CloudletServer
+from ports import reserved_port
+from programs import Program
+from workerd import copy_keys
+
+PROGRAM = Path(sys.executable).with_name("cirrus-printers")
+PATIENCE_S = 120.0
+IPPTOOL = Path("/usr/share/cups/ipptool")
+_INVENTORY = """\
+[[company]]
+id = "Acme"
+
+[[location]]
+company = "Acme"
+id = "Paris"
+name = "Paris office"
+
+[[device]]
+company = "Acme"
+location = "Paris"
+id = "Laser1"
+name = "Laser 1"
+type = "file"
+"""
+
+
+class PrinterSite:
+    """A context manager: a cloud with the device Paris:Laser1, and `cirrus-printers` for it."""
+
+    def __init__(self, settings: str = "", inventory: str = _INVENTORY) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
+        self.root.chmod(0o755)
+        self.config, self.state = self.root / "etc", self.root / "state"
+        (self.config / "servers.d").mkdir(parents=True)
+        self.environ = {
+            "CIRRUS_BRIDGE_CONFIG": str(self.config),
+            "CIRRUS_BRIDGE_STATE": str(self.state),
+            "CIRRUS_BRIDGE_CACHE": str(self.root / "cache"),
+            "CIRRUS_BRIDGE_WORKERS": str(self.root / "keys" / "workers.sock"),
+        }
+        self.cloud = CloudletServer()
+        data = self.root / "cloud"
+        data.mkdir(mode=0o700)
+        (data / "cloudlet.toml").write_text(inventory)
+        self.cloud.start(data)
+        self.key = self.cloud.new_key("Acme")
+        self.port, self.tls_port = reserved_port(self), reserved_port(self)
+        self.settings = settings
+        self.program: Program[str] | None = None
+
+    def __enter__(self) -> PrinterSite:
+        self.configure()
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.program is not None:
+            self.program.end()
+        self.cloud.close()
+        shutil.rmtree(self.root)
+
+    def configure(self, server: str | None = None) -> None:
+        """Write the configuration, for the cloud or for another server."""
+        text = (
+            self.settings if "devices" in self.settings else f'devices = ["*:*"]\n{self.settings}'
+        )
+        (self.config / "bridge.toml").write_text(
+            '[defaults]\nencryption = "never"\n[upload]\nread_timeout_s = 10\n'
+            f"[printers]\nport = {self.port}\ntls_port = 0\nannounce = false\n{text}\n"
+        )
+        entry = self.config / "servers.d" / "site.toml"
+        entry.touch(mode=0o600)
+        host = server or self.cloud.url.partition("://")[2]
+        entry.write_text(
+            f'[[server]]\nhost = "{host}"\ncompany = "Acme"\n'
+            f'api_key = "{self.key}"\nlocations = ["Paris"]\n'
+        )
+
+    def start(self) -> None:
+        """Start the service as systemd does, with copies of the key files; return when it offers a
+        printer."""
+        keys = copy_keys(self.environ)
+        with (self.root / "printers.log").open("a") as log:
+            self.program = Program(
+                [PROGRAM],
+                env=os.environ | self.environ | {"CREDENTIALS_DIRECTORY": str(keys)},
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        eventually(lambda: self.is_up(), "the service does not offer a printer", self.log)
+
+    def stop(self) -> int:
+        """End the service; return its exit status."""
+        assert self.program is not None
+        status = self.program.end()
+        self.program = None
+        return status
+
+    def kill(self) -> None:
+        """Kill the service, to simulate a crash."""
+        assert self.program is not None
+        self.program.kill()
+        self.stop()
+
+    def log(self) -> str:
+        """The service's log so far."""
+        return (self.root / "printers.log").read_text()
+
+    def is_up(self) -> bool:
+        """Whether the service offers a printer."""
+        assert self.program is not None
+        assert self.program.poll() is None, self.log()
+        with contextlib.suppress(OSError):
+            return bool(self.printers())
+        return False
+
+    def printers(self) -> list[Attributes]:
+        """The attributes of all printers."""
+        return self.ask(Operation.CUPS_GET_PRINTERS, path="/").all(Group.PRINTER)
+
+    @property
+    def name(self) -> str:
+        """The name of the first printer."""
+        uri = self.printers()[0].text("printer-uri-supported")
+        return uri.rpartition("/")[2]
+
+    @property
+    def uri(self) -> str:
+        """The URI of the first printer."""
+        return self.uri_of(self.name)
+
+    def uri_of(self, name: str) -> str:
+        """The URI of a printer without TLS."""
+        return f"ipp://127.0.0.1:{self.port}/ipp/print/{name}"
+
+    def ask(
+        self,
+        operation: Operation,
+        attributes: Sequence[Attribute] = (),
+        job: Sequence[Attribute] = (),
+        data: bytes = b"",
+        *,
+        path: str | None = None,
+        name: str = "",
+        user: str = "ann",
+        language: str = "en",
+    ) -> Message:
+        """Send a request to a printer, the first one by default; return the response."""
+        target = path or f"/ipp/print/{name or self.name}"
+        first = [
+            Attribute("printer-uri", [Uri(f"ipp://127.0.0.1:{self.port}{target}")]),
+            Attribute("requesting-user-name", [Name(user)]),
+        ]
+        groups = [(Group.OPERATION, [*first, *attributes])]
+        if job:
+            groups.append((Group.JOB, list(job)))
+        return self.post(encode(operation, groups, language=language) + data, target)
+
+    def post(self, body: bytes, path: str = "/") -> Message:
+        """Send a body; return the IPP response."""
+        import http.client
+
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        with contextlib.closing(connection):
+            connection.request("POST", path, body, {"Content-Type": "application/ipp"})
+            answer = connection.getresponse()
+            data = answer.read()
+            assert answer.status == 200, (answer.status, data)
+            return decode(data)
+
+    def print(
+        self,
+        data: bytes,
+        job: Sequence[Attribute] = (),
+        *,
+        media_type: str = "application/pdf",
+        title: str = "A page",
+        user: str = "ann",
+    ) -> int:
+        """Print a document; return the job's id."""
+        asked = [
+            Attribute("job-name", [Name(title)]),
+            Attribute("document-format", [MimeType(media_type)]),
+        ]
+        response = self.ask(Operation.PRINT_JOB, asked, job, data, user=user)
+        assert response.code < 0x100, (hex(response.code), response.status_message)
+        number = response.all(Group.JOB)[0].number("job-id")
+        assert number is not None
+        return number
+
+    def job(self, job_id: int, *, user: str = "ann", language: str = "en") -> Attributes:
+        """The attributes of a job."""
+        asked = [
+            Attribute("job-id", [job_id]),
+            Attribute("requested-attributes", [Keyword("all")]),
+        ]
+        response = self.ask(Operation.GET_JOB_ATTRIBUTES, asked, user=user, language=language)
+        return response.all(Group.JOB)[0]
+
+    def document(self, job: Mapping[str, Any]) -> bytes:
+        """The document of a job of the cloud, as it was delivered."""
+        return Path(job["delivered_path"]).read_bytes()
+
+    def wait_job(self, job_id: int, *states: int) -> Attributes:
+        """Wait until a job has one of these states."""
+        eventually(lambda: self.job(job_id).number("job-state") in states, str(states), self.log)
+        return self.job(job_id)
+
+    def ipptool(
+        self, test: str, *arguments: str, uri: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a test file of ipptool on the first printer."""
+        return subprocess.run(
+            ["ipptool", *arguments, uri or self.uri, test],
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+
+def eventually(done: Callable[[], object], what: str = "", log: Callable[[], str] = str) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not done():
+        assert time.monotonic() < deadline, f"{what}\n{log()}"
+        time.sleep(0.1)

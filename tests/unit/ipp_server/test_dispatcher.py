@@ -1,0 +1,229 @@
+"""Which job runs when."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.ipp.message import JobState
+from cirrus_bridge.ipp_server.dispatcher import KILLED_WAIT_S, MOST_RUNS, Dispatcher
+from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome
+from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
+
+URI = "cirrus://one.example.com/Acme/Paris:d"
+OTHER_URI = "cirrus://two.example.com/Acme/Paris:d"
+
+
+class _Processes:
+    def __init__(self) -> None:
+        self.started: list[int] = []
+        self.stopped: list[int] = []
+
+    def start(self, job_id: int) -> None:
+        self.started.append(job_id)
+
+    def stop(self, job_id: int) -> None:
+        self.stopped.append(job_id)
+
+
+class _Clock(Clock):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 1000.0
+
+    def wall_s(self) -> float:
+        return self.now_s
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+
+class _Rig:
+    """A dispatcher with a spool, whose runs the test ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.spool, self.processes, self.clock = Spool(folder), _Processes(), _Clock()
+        self.dispatcher = Dispatcher(self.spool, self.processes, self.clock)
+        self.count = 0
+
+    def add(self, printer: str = "p", queue_uri: str = URI, **values: Any) -> int:
+        self.count += 1
+        job = SpooledJob(
+            job_id=0,
+            job_uuid=f"urn:uuid:{self.count}",
+            printer=printer,
+            queue_uri=queue_uri,
+            user="ann",
+            host="h",
+            title="t",
+            language="en",
+            attributes=b"",
+            created_s=self.clock.now_s,
+        )
+        return self.spool.add(dataclasses.replace(job, **values)).job_id
+
+    def job(self, job_id: int) -> SpooledJob:
+        job = self.spool.get(job_id)
+        assert job is not None
+        return job
+
+    def step(self) -> list[int]:
+        """Start what is due; return the ids."""
+        before = len(self.processes.started)
+        self.dispatcher.step()
+        return self.processes.started[before:]
+
+    def end(self, job_id: int, signal: int = 0, **said: Any) -> None:
+        """End a run, with its last news."""
+        news = [{"job": job_id, **said}] if said else []
+        self.dispatcher.heard([*news, {"ended": job_id, "signal": signal}])
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[_Rig]:
+    made = _Rig(tmp_path)
+    yield made
+    made.spool.close()
+
+
+ERROR: dict[str, Any] = {
+    "error": "CB-411",
+    "message": {"": "Away."},
+    "log": "away",
+    "may_be_printed": False,
+}
+
+
+def test_one_job_of_a_printer_at_a_time(rig: _Rig) -> None:
+    """So that jobs come out in their order; other printers go on."""
+    first, second, other = rig.add(), rig.add(), rig.add("q")
+    assert rig.step() == [first, other]
+    assert rig.step() == []
+    rig.end(first, accepted=True)
+    assert rig.step() == [second]
+    assert rig.job(first).state is JobState.PROCESSING
+    assert rig.job(first).reasons == (IN_DEVICE,)
+
+
+def test_a_few_runs_at_once(rig: _Rig) -> None:
+    """However many printers there are."""
+    ids = [rig.add(f"p{number}") for number in range(MOST_RUNS + 3)]
+    assert rig.step() == ids[:MOST_RUNS]
+
+
+def test_a_server_that_is_away_is_tried_by_one_job(rig: _Rig) -> None:
+    """Its other jobs wait; another server's jobs do not."""
+    first, second, other = rig.add("p"), rig.add("q"), rig.add("r", OTHER_URI)
+    assert rig.step() == [first, second, other]
+    for each in (first, second):
+        rig.end(each, then="wait", **ERROR)
+        assert rig.job(each).state is JobState.PROCESSING_STOPPED
+        assert rig.job(each).message == {"": "Away."}
+    rig.clock.now_s += 3600
+    assert rig.step() == [first]
+    rig.end(first, accepted=True)
+    assert rig.step() == [second]
+
+
+def test_a_run_that_is_killed_is_repeated(rig: _Rig) -> None:
+    """After a while, and the number of such runs is known."""
+    job_id = rig.add()
+    for count in (1, 2, 3):
+        assert rig.step() == [job_id]
+        assert rig.job(job_id).open_runs == count
+        rig.end(job_id, signal=9)
+        assert rig.step() == []
+        rig.clock.now_s += KILLED_WAIT_S
+    assert rig.step() == [job_id]
+    rig.end(job_id, then="wait", **ERROR)
+    assert rig.job(job_id).open_runs == 0
+
+
+@pytest.mark.parametrize(
+    ("then", "state"), [("abort", JobState.ABORTED), ("hold", JobState.PENDING_HELD)]
+)
+def test_an_error(rig: _Rig, then: str, state: JobState) -> None:
+    """The job says what has happened."""
+    job_id = rig.add()
+    rig.step()
+    rig.end(job_id, then=then, **ERROR)
+    assert rig.job(job_id).state is state
+    assert rig.job(job_id).message == {"": "Away."}
+    assert rig.step() == []
+
+
+def test_the_end_of_a_job_in_the_cloud(rig: _Rig) -> None:
+    """Also if the poller is faster than the run's own news."""
+    job_id = rig.add()
+    rig.step()
+    done = Outcome(JobState.COMPLETED, ("job-completed-successfully",), {"": "Delivered."})
+    rig.dispatcher.outcome(job_id, done)
+    rig.end(job_id, accepted=True)
+    assert rig.job(job_id).state is JobState.COMPLETED
+    assert rig.job(job_id).message == {"": "Delivered."}
+
+
+def test_cancel_a_job_that_waits(rig: _Rig) -> None:
+    """Nothing was sent, so the job ends at once."""
+    job_id = rig.add()
+    assert rig.dispatcher.cancel(rig.job(job_id))
+    assert rig.job(job_id).state is JobState.CANCELED
+    assert rig.step() == []
+
+
+def test_cancel_a_running_job(rig: _Rig) -> None:
+    """The run is stopped, and another run lets go of the document."""
+    job_id = rig.add()
+    rig.step()
+    assert rig.dispatcher.cancel(rig.job(job_id))
+    assert rig.processes.stopped == [job_id]
+    rig.end(job_id, then="stop", **ERROR)
+    assert CANCELING in rig.job(job_id).reasons
+    assert rig.step() == [job_id]
+    rig.end(job_id, canceled={"": "Nothing was printed."})
+    assert rig.job(job_id).state is JobState.CANCELED
+    assert rig.job(job_id).message == {"": "Nothing was printed."}
+
+
+def test_cancel_too_late(rig: _Rig) -> None:
+    """The cloud takes the job while it is canceled, and will print it."""
+    job_id = rig.add()
+    rig.step()
+    rig.dispatcher.cancel(rig.job(job_id))
+    rig.end(job_id, accepted=True)
+    assert rig.job(job_id).state is JobState.PROCESSING
+    assert not rig.dispatcher.cancel(rig.job(job_id))
+    assert rig.step() == []
+
+
+def test_cancel_a_job_whose_server_is_away(rig: _Rig) -> None:
+    """The person need not wait for the server."""
+    job_id = rig.add()
+    rig.step()
+    rig.end(job_id, then="wait", **ERROR)
+    assert rig.dispatcher.cancel(rig.job(job_id))
+    assert rig.step() == [job_id]
+
+
+def test_after_a_restart(rig: _Rig) -> None:
+    """Jobs that were being sent run again; jobs in the cloud and held jobs do not."""
+    sent = rig.add("p", state=JobState.PROCESSING)
+    rig.add("q", state=JobState.PROCESSING, reasons=(IN_DEVICE,))
+    rig.add("r", state=JobState.PENDING_HELD, reasons=("job-hold-until-specified",))
+    rig.dispatcher.begin()
+    assert rig.step() == [sent]
+
+
+def test_a_document_that_never_comes(rig: _Rig) -> None:
+    """A client that is gone leaves no open job behind."""
+    job_id = rig.add(state=JobState.PENDING_HELD, reasons=("job-incoming",))
+    rig.step()
+    assert rig.job(job_id).state is JobState.PENDING_HELD
+    rig.clock.now_s += 3600
+    rig.step()
+    assert rig.job(job_id).state is JobState.ABORTED
