@@ -6,6 +6,7 @@ import dataclasses
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cirrus_bridge.base.text import fitting
@@ -60,6 +61,7 @@ class Service(Protocol):
     Attributes:
         printers: the offered printers by name.
         most_jobs: the most open jobs of all printers.
+        config_changed_s: when the printers last changed (seconds since the epoch).
     """
 
     @property
@@ -68,6 +70,8 @@ class Service(Protocol):
     def spool(self) -> Spool: ...
     @property
     def most_jobs(self) -> int: ...
+    @property
+    def config_changed_s(self) -> float: ...
     def now_s(self) -> float: ...
     def description(
         self, printer: OfferedPrinter, client: Client
@@ -404,15 +408,22 @@ class Operations:
     def _state_attributes(
         self, printer: OfferedPrinter, language: str
     ) -> dict[str, Sequence[Value]]:
-        status, now_s = self._service.status(printer), self._service.now_s()
+        service = self._service
+        status, now_s = service.status(printer), service.now_s()
         return {
             "printer-state": [EnumValue(status.state)],
             "printer-state-reasons": [Keyword(each) for each in status.reasons or ("none",)],
             "printer-state-message": [Text(fitting(translated(status.message, language)))],
             "printer-state-change-time": [int(status.changed_s)],
+            "printer-state-change-date-time": [datetime.fromtimestamp(status.changed_s, UTC)],
+            "printer-config-change-time": [int(service.config_changed_s)],
+            "printer-config-change-date-time": [
+                datetime.fromtimestamp(service.config_changed_s, UTC)
+            ],
+            "printer-current-time": [datetime.fromtimestamp(now_s, UTC)],
             "printer-is-accepting-jobs": [True],
             "printer-up-time": [int(now_s)],
-            "queued-job-count": [self._service.spool.count_open(printer.name)],
+            "queued-job-count": [service.spool.count_open(printer.name)],
         }
 
     def _identify_printer(self, request: Request) -> Response:

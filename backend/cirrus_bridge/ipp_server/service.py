@@ -52,6 +52,7 @@ class PrinterService:
     find: Callable[[], dict[str, OfferedPrinter]]
     announce: Callable[[Sequence[OfferedPrinter]], None]
     printers: Mapping[str, OfferedPrinter] = field(default_factory=dict)
+    config_changed_s: float = 0.0
     _described: dict[tuple[str, str, bool, bool], Mapping[str, Sequence[Value]]] = field(
         default_factory=dict
     )
@@ -171,7 +172,7 @@ class PrinterService:
                 _log.warning("cannot look for devices: %s", error)
             else:
                 if found != self.printers:
-                    self.printers = found
+                    self.printers, self.config_changed_s = found, self.now_s()
                     self._described = {}
                     await asyncio.to_thread(self.announce, list(found.values()))
             await asyncio.sleep(REFRESH_S)
