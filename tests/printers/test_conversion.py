@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageChops, ImageDraw
 from cirrus_bridge.base.errors import BadDocument, EmptyDocument
 from cirrus_bridge.ipp.values import Range
 from cirrus_bridge.ipp_server.documents.conversion import Wanted, convert
+from cirrus_bridge.ipp_server.documents.postscript import write_postscript
 from drawn import difference, drawn_pages
 from images import interlaced_png, png
 from paths import WELCOME
@@ -298,6 +299,27 @@ def test_text_stays_as_it_is(tmp_path: Path) -> None:
     document = tmp_path / "document"
     document.write_bytes("Grüße".encode("latin-1"))
     assert convert(document, tmp_path, "text/plain", Wanted("txt")) == document
+
+
+@pytest.mark.parametrize("program", ["pdftops", "gs"])
+def test_programs_for_postscript(program: str, tmp_path: Path) -> None:
+    """Each program writes all pages in their size."""
+    document, made = tmp_path / "document", tmp_path / "made.ps"
+    document.write_bytes(WELCOME.read_bytes())
+    write_postscript(document, made, program)
+    pages, expected = drawn_pages(made), drawn_pages(document)
+    assert len(pages) == len(expected)
+    for page, other in zip(pages, expected, strict=True):
+        assert difference(page, other.resize(page.size)) < 6
+
+
+def test_a_program_that_fails(tmp_path: Path) -> None:
+    """A PDF that the program cannot read is a bad document. The detail has the program's words."""
+    document = tmp_path / "document"
+    document.write_bytes(b"%PDF-1.7\nnothing")
+    with pytest.raises(BadDocument) as caught:
+        write_postscript(document, tmp_path / "made.ps", "pdftops")
+    assert "pdftops failed with exit status" in caught.value.detail
 
 
 @pytest.mark.parametrize("media_type", ["application/pdf", "image/jpeg", PWG])

@@ -70,7 +70,8 @@ def read_program(command: Sequence[str], *, limit_s: float) -> bytes:
 def output_of(
     command: Sequence[str], *, limit_s: float, most_bytes: int = _OUTPUT_BYTES
 ) -> tuple[int, str, str]:
-    """The exit status, standard output and standard error of a program, whatever the status.
+    """The exit status, standard output and standard error of a program, whatever the status. The
+    program does not outlive the call.
 
     Raises:
         TimeoutError: the program took more than `limit_s`, and was ended.
@@ -92,13 +93,15 @@ def output_of(
         try:
             out, complaint = _read_outputs(process, clock, until_s, most_bytes)
             process.wait(max(0.0, until_s - clock.monotonic_s()))
-        except (subprocess.TimeoutExpired, _TooMuch) as error:
+        except BaseException as error:  # also a stop of this process, which must not wait
             # its children, too: they may have its output open
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             if isinstance(error, _TooMuch):
                 raise ProgramFailed(f"wrote more than {most_bytes} bytes and was ended") from None
-            raise TimeoutError(f"took more than {limit_s:g} s and was ended") from None
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError(f"took more than {limit_s:g} s and was ended") from None
+            raise
     return process.returncode, out.decode("utf-8", "replace"), complaint.decode("utf-8", "replace")
 
 

@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from cirrus_bridge.base.errors import UnreadableDocument
 from cirrus_bridge.base.subprocesses import ProgramFailed, output_of
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.ipp_server.documents.raster import damaged
 
 _LIMIT_S = 600.0
@@ -28,16 +30,21 @@ def converter(find: Callable[[str], str | None] = shutil.which) -> str | None:
     return next((name for name in _COMMANDS if find(name)), None)
 
 
-def write_postscript(source: Path, target: Path) -> None:
+def write_postscript(source: Path, target: Path, name: str | None = None) -> None:
     """Write a PDF as PostScript.
+
+    Args:
+        name: the program; by default the first one that is installed.
 
     Raises:
         BadDocument: the program cannot convert the PDF, or needs more than ten minutes.
-        ProgramFailed: no program is installed.
+        UnreadableDocument: no program is installed.
     """
-    name = converter()
+    name = name or converter()
     if name is None:
-        raise ProgramFailed("neither pdftops nor gs is installed")
+        raise UnreadableDocument(
+            tr("The device takes PostScript only. Install poppler-utils (pdftops) or ghostscript.")
+        )
     files = {"source": os.fspath(source.absolute()), "target": os.fspath(target.absolute())}
     command = [name, *(part.format(**files) for part in _COMMANDS[name])]
     try:
