@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cirrus_bridge.ipp.message import Attributes
 from cirrus_bridge.ipp.values import Collection, OutOfBand, Value
 from cirrus_bridge.ipp_server.job_template import MARGINS
-from cirrus_bridge.ipp_server.media import AskedPaper, Media
+from cirrus_bridge.ipp_server.media import MARGIN, UNITS_MM, AskedPaper, Media
 from cirrus_bridge.ipp_server.tray_names import AUTO
 
+_MOST_MARGIN = 10_000  # a page has two margins and something between them
+_PLAIN = "stationery"  # Android asks for plain paper if nobody has chosen a type
 _PAPER, _TRAY, _TYPE = "pagesize", "inputslot", "media-type"  # options
 
 
@@ -20,13 +23,24 @@ class AskedMedia:
 
     Attributes:
         paper: the paper, or else the default paper.
+        margins: MARGINS, in hundredths of a millimeter.
         options: the options of `PrintJob`.
         unsupported: `media` and the members of `media-col` that the printer does not offer.
     """
 
     paper: AskedPaper
+    margins: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MARGINS, MARGIN))
     options: dict[str, str] = field(default_factory=dict)
     unsupported: Attributes = field(default_factory=Attributes)
+
+    @property
+    def margins_mm(self) -> tuple[float, float, float, float]:
+        """The left, bottom, right and top margin."""
+        left, bottom, right, top = (
+            self.margins[f"media-{side}-margin"] / UNITS_MM
+            for side in ("left", "bottom", "right", "top")
+        )
+        return left, bottom, right, top
 
 
 def read_media(attributes: Attributes, media: Media) -> AskedMedia:
@@ -102,25 +116,28 @@ def _read_source(value: Value, media: Media, asked: AskedMedia) -> bool:
 
 
 def _read_type(value: Value, media: Media, asked: AskedMedia) -> bool:
-    if not isinstance(value, str) or value not in media.types:
+    if not isinstance(value, str) or value not in (*media.types, _PLAIN):
         return False
-    if _TYPE not in asked.options:
+    if value in media.types and _TYPE not in asked.options:
         _take_type(value, asked)
     return True
 
 
-def _read_margin(value: Value, media: Media, asked: AskedMedia) -> bool:
-    """Take any margin. Margins tell clients where they may print; the device is not asked for a
-    margin, and prints what it can of a page without margins."""
-    return isinstance(value, int) and value >= 0
+def _read_margin(side: str, value: Value, media: Media, asked: AskedMedia) -> bool:
+    """Read a margin, for the place of an image on its paper. The device is not asked for a margin,
+    and prints what it can of a page without margins."""
+    if not isinstance(value, int) or not 0 <= value <= _MOST_MARGIN:
+        return False
+    asked.margins[side] = value
+    return True
 
 
-_READERS = {
+_READERS: Mapping[str, Callable[[Value, Media, AskedMedia], bool]] = {
     "media-size": _read_size,
     "media-size-name": _read_size_name,
     "media-source": _read_source,
     "media-type": _read_type,
-    **dict.fromkeys(MARGINS, _read_margin),
+    **{margin: functools.partial(_read_margin, margin) for margin in MARGINS},
 }
 
 

@@ -46,6 +46,7 @@ class RequestedJob:
         title: job-name; may be empty.
         hold_until: job-hold-until; empty if the job need not be held.
         paper: the paper that the job asks for, or else the default paper.
+        margins_mm: the left, bottom, right and top margin, for the place of an image on the paper.
         pin: the PIN that the device asks for, or empty. No text may contain it.
         unsupported: for the group of unsupported attributes.
         must_refuse: whether the job must not be printed without its unsupported attributes,
@@ -54,6 +55,7 @@ class RequestedJob:
     """
 
     paper: AskedPaper
+    margins_mm: tuple[float, float, float, float]
     options: Mapping[str, str] = field(default_factory=dict)
     copies: int = 1
     page_ranges: tuple[Range, ...] = ()
@@ -96,6 +98,7 @@ def read_job(attributes: Attributes, printer: OfferedPrinter) -> RequestedJob:
     mandatory = {*map(str, attributes.get("job-mandatory-attributes", ())), "job-password"}
     return RequestedJob(
         paper=asked.paper,
+        margins_mm=asked.margins_mm,
         options=values.options | asked.options,
         copies=values.copies,
         page_ranges=values.page_ranges,

@@ -27,7 +27,6 @@ from cirrus_bridge.ipp.values import (
     Value,
 )
 from cirrus_bridge.ipp_server.job_template import (
-    MOST_COPIES,
     RESOLUTIONS,
     Described,
     is_job_template,
@@ -280,7 +279,7 @@ def _documents(what: Capabilities, service: ServiceFacts) -> Described:
 def urf(what: Capabilities) -> list[str]:
     """The abilities of a device in AirPrint's words, for urf-supported and for DNS-SD."""
     dots = "-".join(str(each.across) for each in RESOLUTIONS)
-    found = ["V1.4", f"CP{MOST_COPIES}", "W8"]
+    found = ["V1.4", "CP1", "W8"]  # the pages have no number of copies (OpenPrinting/cups#126)
     if what.color:
         found.append("SRGB24")
     found.append(f"RS{dots}")

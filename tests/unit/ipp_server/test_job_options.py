@@ -238,6 +238,13 @@ def test_unsupported_members_of_media_col(member: str, value: Value, left: list[
     assert _props(requested)["size"] == "Letter"
 
 
+def test_margins() -> None:
+    """The margins of the job, or else of the paper, where an image is placed."""
+    assert _read().margins_mm == (4.23, 4.23, 4.23, 4.23)
+    borderless = Collection({f"media-{side}-margin": [0] for side in ("left", "top", "bottom")})
+    assert _read(media_col=borderless).margins_mm == (0, 0, 4.23, 0)
+
+
 def test_media_and_media_col() -> None:
     """media wins where both ask for a paper, as in CUPS's options; the tray comes along."""
     col = Collection({"media-size": [_size(21000, 29700)], "media-source": [Keyword("tray-1")]})

@@ -123,7 +123,7 @@ def test_what_a_device_can_not_do_is_not_offered() -> None:
     assert said["color-supported"] == [False]
     assert "pages-per-minute-color" not in said
     assert said["multiple-document-handling-supported"] == ["separate-documents-uncollated-copies"]
-    assert said["urf-supported"] == ["V1.4", "CP99", "W8", "RS300-600"]
+    assert said["urf-supported"] == ["V1.4", "CP1", "W8", "RS300-600"]
     assert said["pwg-raster-document-type-supported"] == ["sgray_8"]
     assert said["media-ready"] == ["iso_a4_210x297mm"]
     assert said["finishings-supported"] == [3]
@@ -137,7 +137,7 @@ def test_a_device_that_can_do_more() -> None:
     declared = DeviceOptions({"finishings": {"staple": "S=1"}, "output-bin": {"top": "B=1"}}, "PIN")
     said = description(offered(WINDOWS, declared), FACTS)
     assert "two-sided-short-edge" in said["sides-supported"]
-    assert said["urf-supported"] == ["V1.4", "CP99", "W8", "SRGB24", "RS300-600", "DM1"]
+    assert said["urf-supported"] == ["V1.4", "CP1", "W8", "SRGB24", "RS300-600", "DM1"]
     assert said["finishings-supported"] == [3, 4]
     assert said["output-bin-supported"] == ["auto", "top"]
     assert said["job-password-supported"] == [8]
