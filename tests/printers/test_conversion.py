@@ -3,6 +3,7 @@ are compared with the sources."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,6 +144,28 @@ def test_page_ranges(media_type: str, tmp_path: Path) -> None:
     assert [page.getpixel((4, 4)) for page in pages] == [(each,) * 3 for each in (60, 120, 240)]
     with pytest.raises(EmptyDocument, match="7-9"):
         convert(document, tmp_path, media_type, Wanted(page_ranges=(Range(7, 9),)))
+
+
+def test_only_the_asked_pages_leave(tmp_path: Path) -> None:
+    """A cut PDF has nothing of the other pages, even if an outline and a link lead to them."""
+    document = tmp_path / "document"
+    with pikepdf.new() as pdf:
+        for number in range(3):
+            pdf.add_blank_page()
+            pdf.pages[-1].Contents = pdf.make_stream(f"% secret of page {number + 1}".encode())
+        first, _, last = (page.obj for page in pdf.pages)
+        goal = pikepdf.Array([first, pikepdf.Name.Fit])
+        link = pikepdf.Dictionary(
+            Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Link, Rect=[0, 0, 9, 9], Dest=goal
+        )
+        pdf.pages[1].Annots = pikepdf.Array([pdf.make_indirect(link), 7])
+        with pdf.open_outline() as outline:
+            outline.root.append(pikepdf.OutlineItem("Last", 2))
+        pdf.Root.OpenAction = pikepdf.Array([last, pikepdf.Name.Fit])
+        pdf.save(document, compress_streams=False)
+    wanted = Wanted(page_ranges=(Range(2, 2),))
+    data = convert(document, tmp_path, "application/pdf", wanted).read_bytes()
+    assert re.findall(rb"secret of page (.)", data) == [b"2"]
 
 
 def test_a_pdf_stays_as_it_is(tmp_path: Path) -> None:
