@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.ipp.message import (
     Attribute,
     Attributes,
@@ -222,6 +224,14 @@ class PrinterSite:
         ]
         response = self.ask(Operation.GET_JOB_ATTRIBUTES, asked, user=user, language=language)
         return response.all(Group.JOB)[0]
+
+    def make_older(self, seconds: float) -> None:
+        """Let time pass for the documents that the cloud has; this restarts the service."""
+        self.stop()
+        path = self.state / "printers" / "journal.db"
+        with as_owner(str(path.parent)), contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE document SET accepted_at = accepted_at - ?", (seconds,))
+        self.start()
 
     def document(self, job: Mapping[str, Any]) -> bytes:
         """The document of a job of the cloud, as it was delivered."""

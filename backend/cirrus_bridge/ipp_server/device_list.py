@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.errors import CirrusError
@@ -20,7 +20,13 @@ from cirrus_bridge.ipp_server.documents.formats import delivered_as
 from cirrus_bridge.ipp_server.printers import OfferedPrinter, offered_printers
 
 _AT_ONCE = 16
-Answers = list[tuple[Place, Mapping[str, Any]]]
+
+
+class FoundPrinters(NamedTuple):
+    """The printers by name, and the places whose server did not answer."""
+
+    printers: dict[str, OfferedPrinter]
+    away: frozenset[Place]
 
 
 def find_printers(
@@ -28,8 +34,8 @@ def find_printers(
     api_for: Callable[[Server], CloudApi],
     cache: DeviceCache,
     tell: Callable[[str], None],
-) -> dict[str, OfferedPrinter]:
-    """The printers by name.
+) -> FoundPrinters:
+    """Find the printers.
 
     Args:
         tell: takes a text about a location without an answer, or a device that cannot be offered.
@@ -37,7 +43,8 @@ def find_printers(
     Raises:
         BadConfiguration: devices.toml is invalid.
     """
-    answers = list(_answers(configuration, api_for, cache, tell))
+    away: set[Place] = set()
+    answers = list(_answers(configuration, api_for, cache, tell, away))
     declared = read_devices(configuration.folder)
     printers = {}
     for printer in offered_printers(answers, configuration.printers.offers, declared):
@@ -45,7 +52,7 @@ def find_printers(
             tell(f"{printer.target} is not offered: no format of the device can be made here")
         else:
             printers[printer.name] = printer
-    return printers
+    return FoundPrinters(printers, frozenset(away))
 
 
 def _answers(
@@ -53,6 +60,7 @@ def _answers(
     api_for: Callable[[Server], CloudApi],
     cache: DeviceCache,
     tell: Callable[[str], None],
+    away: set[Place],
 ) -> Iterator[tuple[Place, Mapping[str, Any]]]:
     places = [
         (server, Place(server.name, server.company, location))
@@ -70,6 +78,7 @@ def _answers(
                 cache.keep(place, found or {})
             except (CirrusError, OSError) as error:
                 tell(f"location {place.location} of {place.server}: {error}")
+                away.add(place)
                 found = cache.last(place)
             if found is not None:
                 yield place, found

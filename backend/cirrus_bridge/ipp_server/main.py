@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from cirrus_bridge.api.client import CloudApi, api_for
 from cirrus_bridge.base.clock import Clock
@@ -22,14 +23,13 @@ from cirrus_bridge.config.printers import PrinterSettings
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.ipp_server.delivery_poller import DeliveryPoller
-from cirrus_bridge.ipp_server.device_list import find_printers
+from cirrus_bridge.ipp_server.device_list import FoundPrinters, find_printers
 from cirrus_bridge.ipp_server.gate import Gate
 from cirrus_bridge.ipp_server.http_app import IppApplication
 from cirrus_bridge.ipp_server.job_processes import JobProcesses
 from cirrus_bridge.ipp_server.listener import open_endpoints, serve
 from cirrus_bridge.ipp_server.operations import Operations
 from cirrus_bridge.ipp_server.pages import Pages
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.run import Folders, run_job
 from cirrus_bridge.ipp_server.service import PrinterService
 from cirrus_bridge.ipp_server.spool import Spool
@@ -43,7 +43,7 @@ _FOR_RUNS = ("cirrus_bridge.api.session", "concurrent.futures.thread", "pikepdf"
 _log = logging.getLogger("cirrus-printers")
 
 
-def run() -> None:
+def run() -> NoReturn:
     """Entry point of the program."""
     parser = argparse.ArgumentParser(
         prog="cirrus-printers",
@@ -53,11 +53,16 @@ def run() -> None:
     parser.parse_args()
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a line for each malformed request
+    status = 1
     try:
         _run()
+        status = 0
     except CirrusError as error:
         _log.error("%s (%s) %s", error, error.code, error.detail)
-        sys.exit(1)
+    except Exception:  # noqa: BLE001 - the last resort: a line to search for
+        _log.exception("Internal error in cirrus-printers (CB-900)")
+    sys.stderr.flush()
+    os._exit(status)  # without waiting for threads that wait for a server
 
 
 def _run() -> None:
@@ -127,7 +132,7 @@ async def _serve(
             poller.stop()
 
 
-def _find(folders: Folders) -> dict[str, OfferedPrinter]:
+def _find(folders: Folders) -> FoundPrinters:
     """Find the printers, by the configuration as it is now."""
     configuration = load(folders.configuration, folders.credentials)
     cache = DeviceCache(folders.cache)

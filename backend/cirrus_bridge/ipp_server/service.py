@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cirrus_bridge.base.clock import Clock
-from cirrus_bridge.base.model import DocumentKey
+from cirrus_bridge.base.model import DocumentKey, Place
 from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.config.printers import PrinterSettings
 from cirrus_bridge.delivery.tracking import TrackedDelivery
 from cirrus_bridge.ipp.message import JobState, PrinterState
 from cirrus_bridge.ipp.values import Value
+from cirrus_bridge.ipp_server.device_list import FoundPrinters
 from cirrus_bridge.ipp_server.dispatcher import Dispatcher
 from cirrus_bridge.ipp_server.documents.formats import supported
 from cirrus_bridge.ipp_server.job_processes import JobProcesses
@@ -49,7 +50,7 @@ class PrinterService:
     spool: Spool
     processes: JobProcesses
     clock: Clock
-    find: Callable[[], dict[str, OfferedPrinter]]
+    find: Callable[[], FoundPrinters]
     announce: Callable[[Sequence[OfferedPrinter]], None]
     printers: Mapping[str, OfferedPrinter] = field(default_factory=dict)
     config_changed_s: float = 0.0
@@ -57,6 +58,7 @@ class PrinterService:
         default_factory=dict
     )
     _troubles: Mapping[str, str] = field(default_factory=dict)
+    _away: frozenset[Place] = frozenset()
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _changed_s: dict[str, tuple[PrinterState, float]] = field(default_factory=dict)
@@ -120,11 +122,22 @@ class PrinterService:
             before = self._changed_s.get(printer.name)
             if before is None or before[0] is not state:
                 self._changed_s[printer.name] = before = (state, self.now_s())
-        message = self._troubles.get(printer.name, "")
+        message = self._trouble_at(printer.place)
         reasons = [OFFLINE_REASON] if message else []
-        if any(job.state is JobState.PROCESSING_STOPPED for job in jobs):
+        is_away = printer.place in self._away
+        if is_away or any(job.state is JobState.PROCESSING_STOPPED for job in jobs):
             reasons.append("connecting-to-device")
         return PrinterStatus(state, tuple(reasons), message, before[1])
+
+    def _trouble_at(self, place: Place) -> str:
+        """Why a place does not take jobs now, for people; empty if it does, or has none."""
+        printers = self.printers
+        texts = (
+            text
+            for name, text in self._troubles.items()
+            if name in printers and printers[name].place == place
+        )
+        return next(texts, "")
 
     def wake(self) -> None:
         """Start the runs that are due."""
@@ -171,10 +184,11 @@ class PrinterService:
             except Exception as error:  # noqa: BLE001 - the printers stay as they are
                 _log.warning("cannot look for devices: %s", error)
             else:
-                if found != self.printers:
-                    self.printers, self.config_changed_s = found, self.now_s()
+                self._away = found.away
+                if found.printers != self.printers:
+                    self.printers, self.config_changed_s = found.printers, self.now_s()
                     self._described = {}
-                    await asyncio.to_thread(self.announce, list(found.values()))
+                    await asyncio.to_thread(self.announce, list(found.printers.values()))
             await asyncio.sleep(REFRESH_S)
 
     async def _prune(self) -> None:
