@@ -16,9 +16,9 @@ from cirrus_bridge.base.text import fitting
 from cirrus_bridge.ipp.message import Attributes
 from cirrus_bridge.ipp.values import OutOfBand, Range
 from cirrus_bridge.ipp_server.job_media import read_media
-from cirrus_bridge.ipp_server.job_template import job_template
+from cirrus_bridge.ipp_server.job_template import offer_of
 from cirrus_bridge.ipp_server.job_values import NAME_BYTES, JobValues
-from cirrus_bridge.ipp_server.media import AskedPaper, Media
+from cirrus_bridge.ipp_server.media import AskedPaper
 from cirrus_bridge.ipp_server.printers import OfferedPrinter
 
 SECRETS = frozenset({"job-password", "job-password-encryption"})  # no other client may see them
@@ -85,9 +85,9 @@ def read_job(attributes: Attributes, printer: OfferedPrinter) -> RequestedJob:
         attributes: the attributes of the job; those of the operation may be among them. job-name,
             job-password and job-mandatory-attributes are operation attributes.
     """
-    media = Media(printer.capabilities)
-    asked = read_media(attributes, media)
-    values = JobValues(job_template(printer, media))
+    offer = offer_of(printer)
+    asked = read_media(attributes, offer.media)
+    values = JobValues(offer.template)
     unsupported = Attributes(asked.unsupported | values.read_password(attributes))
     for name, found in attributes.items():
         if read := values.readers.get(name):
@@ -138,7 +138,7 @@ def print_job(
         layout_done: whether the pages have their final size and orientation already, so that the
             device is not asked for these.
     """
-    media = Media(printer.capabilities)
+    media = offer_of(printer).media
     return PrintJob(
         job_id=job_id,
         job_uuid=job_uuid,

@@ -7,7 +7,10 @@ not offered.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from cirrus_bridge.base.device_options import ATTRIBUTES, FINISHINGS
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, DeviceOptions
@@ -34,6 +37,7 @@ from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.tray_names import AUTO
 
 Described = dict[str, Sequence[Value]]
+_MOST_OFFERS = 256  # that are kept
 MOST_COPIES = 99  # the API's prop
 PRIORITIES = 100
 NO_HOLD = "no-hold"
@@ -45,6 +49,7 @@ SCALINGS = (AUTO, "auto-fit", "fill", "fit", "none")
 # an override may select pages, but no attribute can be different there (PWG 5100.6)
 OVERRIDES = ("document-number", "document-numbers", "pages")
 MARGINS = tuple(f"media-{side}-margin" for side in ("bottom", "left", "right", "top"))
+_MARGINS: Mapping[str, Sequence[Value]] = {name: [MARGIN] for name in MARGINS}
 _SIDES = {"1": "one-sided", "2": "two-sided-long-edge", "3": "two-sided-short-edge"}
 _COLORS = {"1": "monochrome", "2": "color"}
 # names of the attributes of jobs; media-… has many more
@@ -66,8 +71,39 @@ def is_job_template(name: str) -> bool:
     return is_about_jobs and (job_name in _NAMES or job_name.startswith("media-"))
 
 
-def job_template(printer: OfferedPrinter, media: Media) -> Described:
-    """The values that jobs of a printer with these media may have."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a printer offers: its media, and the values that jobs may have."""
+
+    media: Media
+    template: Described
+
+
+class _Same(NamedTuple):
+    """A printer as a key: equal to itself only, because capabilities have no hash."""
+
+    printer: OfferedPrinter
+
+    def __hash__(self) -> int:
+        return id(self.printer)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.printer is other.printer
+
+
+def offer_of(printer: OfferedPrinter) -> Offer:
+    """What a printer offers. It is made once: a device with hundreds of papers takes milliseconds
+    and a megabyte, and clients may call the service by many names. Do not change it."""
+    return _offer(_Same(printer))
+
+
+@functools.lru_cache(_MOST_OFFERS)
+def _offer(of: _Same) -> Offer:
+    media = Media(of.printer.capabilities)
+    return Offer(media, _template(of.printer, media))
+
+
+def _template(printer: OfferedPrinter, media: Media) -> Described:
     what = printer.capabilities
     # a range of pages is cut out of a PDF; a device that takes texts only has no pages
     cuts_pages = printer.formats != {"txt"}
@@ -187,10 +223,11 @@ def _media(media: Media) -> Described:
             ("max", (CUSTOM_ACROSS.highest, CUSTOM_ALONG.highest)),
         )
     ]
-    sizes = [_size(each.across, each.along) for each in media.papers]
+    cols = list(map(_media_col, media.papers))
+    sizes = [size for col in cols for size in col["media-size"]]
     custom_size = _size(CUSTOM_ACROSS, CUSTOM_ALONG)
     # The location does not say which paper is in which tray. iOS offers ready papers only.
-    ready = [_media_col(each, AUTO) for each in media.papers]
+    ready = [_from_tray(col, AUTO) for col in cols]
     return {
         "media-default": names[:1],
         "media-ready": names,
@@ -198,35 +235,32 @@ def _media(media: Media) -> Described:
         "media-size-supported": [*sizes, custom_size],
         "media-source-supported": list(map(Keyword, media.sources)),
         "media-type-supported": list(map(Keyword, media.types)),
-        **{f"{margin}-supported": [MARGIN] for margin in MARGINS},
+        **{f"{margin}-supported": values for margin, values in _MARGINS.items()},
         "media-col-supported": list(
             map(
                 Keyword,
                 (*MARGINS, "media-size", "media-size-name", "media-source", "media-type"),
             )
         ),
-        "media-col-default": [_media_col(media.papers[0], media.default_source)],
+        "media-col-default": [_from_tray(cols[0], media.default_source)],
         "media-col-ready": ready,
         # one entry for each paper, because each tray and each type goes with each paper
-        "media-col-database": list(map(_media_col, media.papers)),
+        "media-col-database": cols,
     }
 
 
-def _media_col(paper: OfferedPaper, source: str = "") -> Collection:
-    found = Collection(
+def _media_col(paper: OfferedPaper) -> Collection:
+    return Collection(
         {
             "media-size": [_size(paper.across, paper.along)],
             "media-size-name": [Keyword(paper.keyword)],
-            **_margins(),
+            **_MARGINS,
         }
     )
-    if source:
-        found |= {"media-source": [Keyword(source)], "media-type": [Keyword(AUTO)]}
-    return found
 
 
-def _margins() -> Mapping[str, Sequence[Value]]:
-    return {margin: [MARGIN] for margin in MARGINS}
+def _from_tray(col: Collection, source: str) -> Collection:
+    return Collection({**col, "media-source": [Keyword(source)], "media-type": [Keyword(AUTO)]})
 
 
 def _size(across: int | Range, along: int | Range) -> Collection:

@@ -30,9 +30,8 @@ from cirrus_bridge.ipp_server.job_template import (
     RESOLUTIONS,
     Described,
     is_job_template,
-    job_template,
+    offer_of,
 )
-from cirrus_bridge.ipp_server.media import Media
 from cirrus_bridge.ipp_server.printers import OfferedPrinter
 
 STATE_ATTRIBUTES = frozenset(
@@ -112,12 +111,9 @@ class ServiceFacts:
 
 
 def description(printer: OfferedPrinter, service: ServiceFacts) -> Described:
-    """All attributes of a printer except those in STATE_ATTRIBUTES.
-
-    This takes milliseconds for a device with hundreds of papers, so keep the result.
-    """
+    """All attributes of a printer except those in STATE_ATTRIBUTES."""
     what = printer.capabilities
-    template = job_template(printer, Media(what))
+    template = offer_of(printer).template
     return {
         **_names(printer, service),
         **_strings(service),

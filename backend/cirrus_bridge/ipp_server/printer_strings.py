@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cirrus_bridge.base.media import self_describing_names, shown_as
 from cirrus_bridge.base.text import one_line
-from cirrus_bridge.ipp_server.media import Media
+from cirrus_bridge.ipp_server.job_template import offer_of
 from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.tray_names import AUTO
 
@@ -18,7 +18,7 @@ MEDIA_TYPE = "text/strings"
 def printer_strings(printer: OfferedPrinter) -> str:
     """The file of texts: a line for each tray, and for each paper without a standard name. The
     words are the location's own, so they are the same in all languages."""
-    media = Media(printer.capabilities)
+    media = offer_of(printer).media
     standard = set(self_describing_names().values())
     texts = {
         f"media-source.{source}": media.trays[keyword]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -204,6 +205,22 @@ def test_a_huge_device_stays_small() -> None:
     assert len(said["media-col-database"]) == 500
     usual = [Attribute(name, values) for name, values in select(said, []).items()]
     assert len(encode(0, [(Group.PRINTER, usual)])) < 300_000
+
+
+def test_many_names_of_the_service_cost_little() -> None:
+    """The description differs by the service's name; the papers are in memory once."""
+    printer = offered(WINDOWS)
+    facts = dataclasses.replace(FACTS, more_info="http://other.example.com/")
+    first, second = description(printer, FACTS), description(printer, facts)
+    assert first["printer-more-info"] != second["printer-more-info"]
+    for name in ("media-col-database", "media-col-ready", "media-size-supported"):
+        assert first[name] is second[name]
+
+
+def test_a_printer_that_has_changed() -> None:
+    """Another device, or the same device with other papers, gets its own description."""
+    for line, paper in ((WINDOWS, "na_legal_8.5x14in"), (MONO, "iso_a4_210x297mm")):
+        assert description(offered(line), FACTS)["media-ready"][-1] == paper
 
 
 @pytest.mark.parametrize("requested", [[], ["all"], ["printer-description"], ["job-template"]])
