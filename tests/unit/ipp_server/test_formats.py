@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from cirrus_bridge.ipp_server.documents.formats import delivered_as, detect, supported, why_not
+from cirrus_bridge.ipp_server.documents.formats import (
+    delivered_as,
+    detect,
+    is_laid_out,
+    supported,
+    why_not,
+)
 from images import png
 from raster_documents import Picture, pwg_raster, urf
 
@@ -52,6 +58,12 @@ def test_why_a_device_is_not_offered() -> None:
     assert why_not(frozenset({"ps"}), _none).count("poppler-utils") == 1
     assert "pcl, pcl6" in why_not(frozenset({"pcl6", "pcl"}), _pdftops)
     assert why_not(frozenset({"ps"}), _pdftops) == ""
+
+
+def test_what_is_laid_out() -> None:
+    """Images are placed on their paper here; the device lays out PDF and text."""
+    here = {each for each in LAID_OUT | {ANY, TEXT} if is_laid_out(each)}
+    assert here == LAID_OUT - {"application/pdf"}
 
 
 @pytest.mark.parametrize(

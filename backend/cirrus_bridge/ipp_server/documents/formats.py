@@ -71,6 +71,12 @@ def why_not(
     )
 
 
+def is_laid_out(media_type: str) -> bool:
+    """Whether pages made from a document of this type have their final size, scale and orientation,
+    so that the device must not be asked for these again (`PrintJob.layout_done`)."""
+    return media_type in (JPEG, PNG, *RASTERS)
+
+
 def detect(head: bytes) -> str | None:
     """The format of a document by its first bytes (1 KiB or more); None if it is none of ours."""
     for beginning, media_type in _BEGINNINGS:
