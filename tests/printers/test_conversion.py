@@ -199,6 +199,18 @@ def test_a_photo_comes_upright(jpeg: Path, tmp_path: Path) -> None:
         assert image.read_raw_bytes() == jpeg.read_bytes()
 
 
+@pytest.mark.parametrize("mode", ["L", "CMYK", "progressive"])
+def test_kinds_of_jpeg(mode: str, tmp_path: Path) -> None:
+    """Gray, CMYK (which Adobe stores inverted) and progressive JPEG have their colors."""
+    document, source = tmp_path / "photo", _picture()
+    saved = source if mode == "progressive" else source.convert(mode)
+    options = {"quality": 95, "dpi": (DPI, DPI), "progressive": mode == "progressive"}
+    saved.save(document, "JPEG", **options)
+    (page,) = drawn_pages(convert(document, tmp_path, "image/jpeg", Wanted()))
+    assert difference(page, saved) < (CLOSE["cmyk"] if mode == "CMYK" else 4)
+    assert difference(page, ImageChops.invert(saved.convert("RGB"))) > 60
+
+
 def test_a_photo_on_its_paper(jpeg: Path, tmp_path: Path) -> None:
     """`fit` shows the whole photo in the middle of the paper, and `fill` leaves no white."""
     wanted = Wanted(page_size_mm=A5_MM, scaling="fit", orientation=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +63,28 @@ def test_many_pages(media_type: str, tmp_path: Path) -> None:
         with pikepdf.open(result) as pdf:
             assert len(pdf.pages) == count
     assert memory[500] < memory[2] + MOST_GROWTH_BYTES < memory[2] + A_PAGE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "dpi", "pages", "said"),
+    [
+        (1_390_000, 1_900_000, 9600, 1, "1 pages with"),  # eight terabytes of white
+        (8, 8, 300, 10_001, "10001 pages with"),
+        (8, 2_000_000, 9600, 1, "a page of"),  # 208 inches
+    ],
+)
+def test_raster_documents_beyond_limits(
+    width: int, height: int, dpi: int, pages: int, said: str, tmp_path: Path
+) -> None:
+    """A few bytes that claim endless paper are refused at once, and leave nothing behind."""
+    document = tmp_path / "document"
+    header = struct.pack(">6B6x3I8x", 24, 1, 1, 4, 0, 0, width, height, dpi)
+    document.write_bytes(
+        b"UNIRAST\0" + bytes(4) + (header + bytes([height % 256 - 1, 128])) * pages
+    )
+    result, _ = _converted(document, "image/urf")
+    assert said in result
+    assert list(tmp_path.iterdir()) == [document]
 
 
 def test_an_image_that_claims_gigabytes(tmp_path: Path) -> None:
