@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lan import LanMachine, lan
+from lan import CABLE, LanMachine, lan
 from paths import REPO, SUPPORT
 from print_site import eventually
 from programs import Program
@@ -129,6 +129,28 @@ def test_a_name_that_is_taken_is_not_used(machines: list[LanMachine]) -> None:
         eventually(lambda: here.find("_ipps._tcp"))
         assert announcer.announce(LASER) == ["Laser at Paris (2)"]
         eventually(lambda: len(there.find("_ipps._tcp")) == 2)
+
+
+def test_two_machines_that_start_together(machines: list[LanMachine]) -> None:
+    """Both have chosen the same name before they heard of each other: one of them gives way."""
+    here, there = machines
+    there.run("ip", "link", "set", CABLE, "down")
+    try:
+        with announcing(there, there.address) as other, announcing(here, here.address) as announcer:
+            assert announcer.announce(LASER) == other.announce(LASER) == ["Laser at Paris"]
+            there.run("ip", "link", "set", CABLE, "up")
+            another = {"b": {"Name": "B"}}
+            names: set[str] = set()
+
+            def differ() -> bool:
+                # something new to announce, in case the cable was not yet up
+                for each in (announcer, other):
+                    names.update(each.announce(LASER | another), each.announce(LASER))
+                return {"Laser at Paris", "Laser at Paris (2)"} <= names
+
+            eventually(differ)
+    finally:
+        there.run("ip", "link", "set", CABLE, "up")
 
 
 def test_loopback_stays_on_this_machine(machines: list[LanMachine]) -> None:

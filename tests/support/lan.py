@@ -19,11 +19,11 @@ _AVAHI = (
     "--no-chroot",
     "--no-rlimits",
 )
-_CABLE = "cable0"
+CABLE = "cable0"
 
 
 class LanMachine:
-    """A machine: its interfaces, its `/run`, and its Avahi."""
+    """A machine: its name, its interfaces, its `/run`, and its Avahi."""
 
     def __init__(self, name: str, address: str) -> None:
         self.name, self.address = name, address
@@ -31,9 +31,9 @@ class LanMachine:
 
     def start(self) -> None:
         """Start the machine, with loopback alone."""
-        ready = "mount -t tmpfs tmpfs /run && ip link set lo up && echo ready"
+        ready = "hostname $0 && mount -t tmpfs tmpfs /run && ip link set lo up && echo ready"
         script = f"{ready} && exec sleep infinity"
-        command = ["unshare", "--net", "--mount", "sh", "-c", script]
+        command = ["unshare", "--net", "--mount", "--uts", "sh", "-c", script, self.name]
         self._holder = self._stack.enter_context(
             Program[str](command, stdout=subprocess.PIPE, text=True)
         )
@@ -53,14 +53,14 @@ class LanMachine:
     def connect(self, other: LanMachine) -> None:
         """Join this machine and another one by a cable."""
         pid = str(other._holder.pid)
-        self.run("ip", "link", "add", _CABLE, "type", "veth", "peer", "name", _CABLE, "netns", pid)
+        self.run("ip", "link", "add", CABLE, "type", "veth", "peer", "name", CABLE, "netns", pid)
         for machine in (self, other):
-            machine.run("ip", "address", "add", f"{machine.address}/24", "dev", _CABLE)
-            machine.run("ip", "link", "set", _CABLE, "up")
+            machine.run("ip", "address", "add", f"{machine.address}/24", "dev", CABLE)
+            machine.run("ip", "link", "set", CABLE, "up")
 
     def command(self, *command: str | Path) -> list[str | Path]:
         """A command, to run on this machine."""
-        return ["nsenter", "--net", "--mount", f"--target={self._holder.pid}", *command]
+        return ["nsenter", "--net", "--mount", "--uts", f"--target={self._holder.pid}", *command]
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command on this machine."""
