@@ -66,9 +66,8 @@ _NAMES = frozenset(
 
 def is_job_template(name: str) -> bool:
     """Whether an attribute of a printer is in the group `job-template`."""
-    job_name, _, kind = name.rpartition("-")
-    is_about_jobs = kind in ("default", "supported", "ready", "database")
-    return is_about_jobs and (job_name in _NAMES or job_name.startswith("media-"))
+    job_name = name.rpartition("-")[0]  # without -default, -supported …
+    return job_name in _NAMES or job_name.startswith("media-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ UNITS_MM = 100  # IPP's sizes of media are in hundredths of a millimeter (PWG 51
 MARGIN = round(MARGIN_PT * 2540 / 72)
 # the custom sizes that drivers offer (drivers/ppd)
 CUSTOM_ACROSS, CUSTOM_ALONG = Range(1270, 111760), Range(1270, 508000)
-_SAME = 1  # sizes that are as near as this are equal but for rounding
 
 
 class OfferedPaper(NamedTuple):
@@ -110,9 +109,6 @@ class Media:
         return source_among(word, self.sources, self.trays)
 
     def _name_of_size(self, across: int, along: int) -> str | None:
-        for each in self.papers:
-            if abs(each.across - across) <= _SAME and abs(each.along - along) <= _SAME:
-                return each.name
         return paper_among(paper_of_size(across / UNITS_MM, along / UNITS_MM), self.words)
 
 

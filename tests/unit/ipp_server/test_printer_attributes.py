@@ -154,6 +154,7 @@ def test_defaults_of_the_device() -> None:
     assert said["print-color-mode-default"] == ["monochrome"]
     assert said["media-default"] == ["na_legal_8.5x14in"]
     assert said["sheet-collate-default"] == ["collated"]
+    assert said["multiple-document-handling-default"] == ["separate-documents-collated-copies"]
     (col,) = said["media-col-default"]
     assert isinstance(col, Collection)
     assert col["media-source"] == ["tray-2"]
