@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from cirrus_bridge.ipp.message import Attribute, JobState
-from cirrus_bridge.ipp.values import Range
+from cirrus_bridge.ipp.values import EnumValue, Keyword, Range
 from drawn import difference, drawn_pages
+from paths import WELCOME
 from printer_site import PrinterSite
 from raster_documents import Picture, pwg_raster, urf
 
@@ -74,3 +75,24 @@ def test_photos(kind: str, site: PrinterSite, tmp_path: Path) -> None:
     assert page.size in ((595, 842), (612, 792))
     shades = page.convert("L").resize((1, 1)).getpixel((0, 0))
     assert isinstance(shades, int) and 100 < shades < 160
+
+
+def test_an_image_is_laid_out_once(site: PrinterSite, tmp_path: Path) -> None:
+    """The photo is turned and scaled on its page, so the device is not asked to do so again. A PDF
+    is laid out by the device."""
+    asked = [
+        Attribute("orientation-requested", [EnumValue(4)]),
+        Attribute("print-scaling", [Keyword("fit")]),
+    ]
+    made = io.BytesIO()
+    picture = Image.new("L", (300, 400), 255)
+    picture.paste(0, (0, 0, 300, 100))  # its top is black
+    picture.save(made, "PNG")
+    (page,) = _printed(site, made.getvalue(), "image/png", tmp_path, asked)
+    props = site.cloud.jobs()[-1]["props"]
+    assert not {"orientation", "scale"} & props.keys()
+    shades = [page.convert("L").getpixel((x, page.height // 2)) for x in (60, page.width - 60)]
+    assert shades == [0, 255]  # turned to the left
+    _printed(site, WELCOME.read_bytes(), "application/pdf", tmp_path, asked)
+    props = site.cloud.jobs()[-1]["props"]
+    assert (props["orientation"], props["scale"]) == ("2", "0")

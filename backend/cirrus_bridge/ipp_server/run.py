@@ -32,7 +32,7 @@ from cirrus_bridge.config.load import Configuration, load
 from cirrus_bridge.config.queue_uri import QueueUri, followed_uri, parse_queue_uri
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.ipp_server.documents.conversion import Wanted, convert
-from cirrus_bridge.ipp_server.documents.formats import delivered_as
+from cirrus_bridge.ipp_server.documents.formats import delivered_as, is_laid_out
 from cirrus_bridge.ipp_server.job_attributes import all_asked_attributes
 from cirrus_bridge.ipp_server.job_options import RequestedJob, print_job, read_job
 from cirrus_bridge.ipp_server.outcomes import CANCELING, in_every_language
@@ -162,6 +162,7 @@ class _JobRun:
             host=job.host,
             language=job.language,
             created_at=int(job.created_s),
+            layout_done=is_laid_out(job.media_type),
         )
         self._check_journal(journal, key, known, printed, queue)
         if job.open_runs > MOST_OPEN_RUNS:
@@ -254,6 +255,7 @@ def wanted(asked: RequestedJob, deliver: str) -> Wanted:
         deliver=deliver,
         page_ranges=asked.page_ranges,
         page_size_mm=asked.paper[1:],
+        margins_mm=asked.margins_mm,
         scaling=asked.scaling,
         orientation=asked.orientation,
     )
