@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.ipp.message import (
@@ -75,7 +75,7 @@ class PrinterSite:
         self.settings = settings
         self.program: Program[str] | None = None
 
-    def __enter__(self) -> PrinterSite:
+    def __enter__(self) -> Self:
         self.configure()
         self.start()
         return self
@@ -93,7 +93,8 @@ class PrinterSite:
         )
         (self.config / "bridge.toml").write_text(
             '[defaults]\nencryption = "never"\n[upload]\nread_timeout_s = 10\n'
-            f"[printers]\nport = {self.port}\ntls_port = 0\nannounce = false\n{text}\n"
+            f"[printers]\nport = {self.port}\nannounce = false\n"
+            f"tls_port = {self.tls_port}\n{text}\n"
         )
         entry = self.config / "servers.d" / "site.toml"
         entry.touch(mode=0o600)

@@ -65,7 +65,8 @@ def start_workerd(
 
 
 def copy_keys(environ: Mapping[str, str]) -> Path:
-    """Copy the key files for the service, as systemd does; return the folder of the copies."""
+    """Copy the files with keys and accounts for a service, as systemd does; return the folder of
+    the copies."""
     make_state_folder(Path(environ["CIRRUS_BRIDGE_STATE"]))
     owner = Path(environ["CIRRUS_BRIDGE_STATE"]).stat().st_uid
     copies = Path(environ["CIRRUS_BRIDGE_WORKERS"]).with_name("keys")
@@ -73,8 +74,9 @@ def copy_keys(environ: Mapping[str, str]) -> Path:
     shutil.rmtree(copies, ignore_errors=True)
     copies.mkdir(parents=True)
     os.chown(copies.parent, owner, -1)
-    for file in Path(environ["CIRRUS_BRIDGE_CONFIG"], "servers.d").iterdir():
-        copy = copies / f"servers.d_{file.name}"
+    folder = Path(environ["CIRRUS_BRIDGE_CONFIG"])
+    for file in (*folder.glob("servers.d/*"), *folder.glob("printers.d/*")):
+        copy = copies / f"{file.parent.name}_{file.name}"
         shutil.copyfile(file, copy)
         copy.chmod(0o400)
         os.chown(copy, owner, -1)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cirrus_bridge.config.printers import PrinterSettings
-from cirrus_bridge.ipp_server.access import Accounts, TooManyGuesses
+from cirrus_bridge.ipp_server.access import Accounts
 from cirrus_bridge.ipp_server.certificates import check_certificate, own_certificate
 from cirrus_bridge.ipp_server.dns_sd import Announcements, Ports, announced_host
 from cirrus_bridge.ipp_server.documents.formats import URF, supported
@@ -80,16 +80,8 @@ def sign_in(
     settings: PrinterSettings, accounts: Path, now_s: Callable[[], float]
 ) -> Callable[[str, str, str], bool] | None:
     """The check of name, password and address, by the file with the accounts; None if clients need
-    not sign in. It may take 0.2 s, so an event loop calls it in a thread."""
+    not sign in. It may take 0.2 s, so an event loop calls it in a thread, and it may raise
+    TooManyGuesses."""
     if not settings.sign_in:
         return None
-    known = Accounts(accounts, now_s)
-
-    def verify(name: str, password: str, address: str) -> bool:
-        try:
-            return known.verify(name, password, address)
-        except TooManyGuesses as error:
-            _log.info("%s guesses passwords; it has to wait %.0f s", address, error.wait_s)
-            return False
-
-    return verify
+    return Accounts(accounts, now_s).verify

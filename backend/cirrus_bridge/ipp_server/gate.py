@@ -6,6 +6,8 @@ import asyncio
 import base64
 import binascii
 import ipaddress
+import logging
+import math
 import re
 from collections.abc import Callable
 
@@ -13,10 +15,12 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
 from cirrus_bridge.config.printers import PrinterSettings
+from cirrus_bridge.ipp_server.access import TooManyGuesses
 from cirrus_bridge.ipp_server.requests import Client
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?")
 _REALM = {"WWW-Authenticate": 'Basic realm="Cirrus printers", charset="UTF-8"'}
+_log = logging.getLogger(__name__)
 Verify = Callable[[str, str, str], bool]  # name, password and address
 
 
@@ -47,7 +51,15 @@ class Gate:
             if not is_tls:
                 return HttpResponse("Sign in over TLS (ipps, https).\n", 403)
             name, password = _credentials(request.headers.get("authorization", ""))
-            if not name or not await asyncio.to_thread(self._verify, name, password, address):
+            try:
+                is_known = bool(name) and await asyncio.to_thread(
+                    self._verify, name, password, address
+                )
+            except TooManyGuesses as error:
+                _log.info("%s guesses passwords; it has to wait %.0f s", address, error.wait_s)
+                wait_s = str(math.ceil(error.wait_s))
+                return HttpResponse("Too many attempts.\n", 429, {"Retry-After": wait_s})
+            if not is_known:
                 return HttpResponse("Sign in.\n", 401, _REALM)
             user = name
         host = _HOST.fullmatch(request.headers.get("host", ""))

@@ -7,9 +7,9 @@ import contextlib
 import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+import ssl
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -25,21 +25,17 @@ _TICKS_IN_A_SECOND = 10  # of uvicorn
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A listening socket, with its certificate and key if it speaks TLS."""
+    """A listening socket, and its settings if it speaks TLS."""
 
     listener: Listener
-    certificate: Path | None = None
-    key: Path | None = None
+    tls: ssl.SSLContext | None = None
 
 
 @contextlib.contextmanager
 def open_endpoints(
-    settings: PrinterSettings, certificate_of: Callable[[], tuple[Path, Path]]
+    settings: PrinterSettings, tls: ssl.SSLContext | None
 ) -> Iterator[list[Endpoint]]:
-    """Listen as the settings say.
-
-    Args:
-        certificate_of: returns the files of the certificate and its key; called if TLS is used.
+    """Listen as the settings say, with the settings for TLS.
 
     Raises:
         BadConfiguration: an address or a port cannot be used.
@@ -50,10 +46,9 @@ def open_endpoints(
         plain = settings.listen if settings.plaintext or settings.is_local else "127.0.0.1"
         if settings.port:
             found.append(Endpoint(opened.enter_context(_bound(plain, settings.port, settings))))
-        if settings.tls_port:
-            certificate, key = certificate_of()
+        if tls is not None:
             listener = opened.enter_context(_bound(settings.listen, settings.tls_port, settings))
-            found.append(Endpoint(listener, certificate, key))
+            found.append(Endpoint(listener, tls))
         yield found
 
 
@@ -111,6 +106,7 @@ async def serve(
 
 
 def _config(application: Any, endpoint: Endpoint) -> uvicorn.Config:
+    tls = endpoint.tls
     return uvicorn.Config(
         application,
         loop="asyncio",
@@ -123,8 +119,7 @@ def _config(application: Any, endpoint: Endpoint) -> uvicorn.Config:
         proxy_headers=False,  # with these headers a local client could claim any address
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_S,
-        ssl_certfile=endpoint.certificate,
-        ssl_keyfile=endpoint.key,
+        ssl_context_factory=None if tls is None else lambda config, default: tls,
     )
 
 

@@ -17,18 +17,22 @@ from cirrus_bridge.api.client import CloudApi, api_for
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.privileges import give_up_new_rights, give_up_root
+from cirrus_bridge.config.accounts import ACCOUNTS
 from cirrus_bridge.config.defaults import FOLDER, STATE_FOLDER
 from cirrus_bridge.config.load import UploadSettings, load
 from cirrus_bridge.config.printers import PrinterSettings
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.drivers.device_cache import DeviceCache
+from cirrus_bridge.ipp_server.access import AllowedNetworks
 from cirrus_bridge.ipp_server.delivery_poller import DeliveryPoller
 from cirrus_bridge.ipp_server.device_list import FoundPrinters, find_printers
+from cirrus_bridge.ipp_server.edges import announcing, sign_in
 from cirrus_bridge.ipp_server.gate import Gate
 from cirrus_bridge.ipp_server.http_app import IppApplication
 from cirrus_bridge.ipp_server.job_processes import JobProcesses
 from cirrus_bridge.ipp_server.listener import open_endpoints, serve
 from cirrus_bridge.ipp_server.operations import Operations
+from cirrus_bridge.ipp_server.own_tls import OwnTls
 from cirrus_bridge.ipp_server.pages import Pages
 from cirrus_bridge.ipp_server.run import Folders, run_job
 from cirrus_bridge.ipp_server.service import PrinterService
@@ -94,10 +98,11 @@ async def _serve(
     clock: Clock,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
-    gate = Gate(settings, lambda address: True)
+    tls = OwnTls(settings, folders.state / "tls") if settings.tls_port else None
     with (
-        open_endpoints(settings, lambda: (folders.state, folders.state)) as endpoints,
+        open_endpoints(settings, tls.context if tls else None) as endpoints,
         contextlib.closing(Spool(folders.state)) as spool,
+        announcing(settings) as announce,
     ):
         service = PrinterService(
             settings=settings,
@@ -105,13 +110,14 @@ async def _serve(
             processes=processes,
             clock=clock,
             find=functools.partial(_find, folders),
-            announce=lambda printers: None,
+            announce=announce,
+            each_day=tls.renew if tls else lambda: None,
         )
         application = IppApplication(
             operations=Operations(service),
             spool=spool,
             most_bytes=settings.max_document_bytes,
-            client_of=gate.client_of,
+            client_of=_gate(folders, settings, clock).client_of,
             page=Pages(service).respond,
         )
         poller = DeliveryPoller(
@@ -130,6 +136,13 @@ async def _serve(
             await serve(application, endpoints, service.work())
         finally:
             poller.stop()
+
+
+def _gate(folders: Folders, settings: PrinterSettings, clock: Clock) -> Gate:
+    networks = AllowedNetworks(settings.networks, clock.monotonic_s)
+    copy = (folders.credentials or folders.configuration) / str(ACCOUNTS).replace("/", "_")
+    accounts = copy if copy.exists() else folders.configuration / ACCOUNTS
+    return Gate(settings, networks.allows, sign_in(settings, accounts, clock.monotonic_s))
 
 
 def _find(folders: Folders) -> FoundPrinters:

@@ -28,7 +28,7 @@ from cirrus_bridge.ipp_server.requests import Client
 from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
 
 REFRESH_S = 60.0
-PRUNE_S = 3600.0
+PRUNE_S, DAY_S = 3600.0, 86_400.0
 KEEP_S = 7 * 86_400.0  # ended jobs, for clients that ask
 MOST_KEPT = 10_000
 MOST_DESCRIBED = 1000  # descriptions of printers, which differ by the name of the host
@@ -43,7 +43,8 @@ class PrinterService:
 
     Attributes:
         find: finds the printers; called in a thread, every REFRESH_S.
-        announce: takes the printers after each change of them.
+        announce: takes the printers after each change of them; called in a thread.
+        each_day: called in a thread once a day.
     """
 
     settings: PrinterSettings
@@ -52,6 +53,7 @@ class PrinterService:
     clock: Clock
     find: Callable[[], FoundPrinters]
     announce: Callable[[Sequence[OfferedPrinter]], None]
+    each_day: Callable[[], None]
     printers: Mapping[str, OfferedPrinter] = field(default_factory=dict)
     config_changed_s: float = 0.0
     _described: dict[tuple[str, str, bool, bool], Mapping[str, Sequence[Value]]] = field(
@@ -165,7 +167,13 @@ class PrinterService:
             self._dispatcher.begin()
         self._loop.add_reader(self.processes.socket, self._hear)
         try:
-            await asyncio.gather(self._refresh(), self._run_jobs(), self._prune(), self._failure)
+            await asyncio.gather(
+                self._refresh(),
+                self._run_jobs(),
+                self._prune(),
+                self._work_each_day(),
+                self._failure,
+            )
         finally:
             self._loop.remove_reader(self.processes.socket)
 
@@ -196,6 +204,11 @@ class PrinterService:
             before_s = self.now_s() - KEEP_S
             await asyncio.to_thread(self.spool.prune, before_s, MOST_KEPT)
             await asyncio.sleep(PRUNE_S)
+
+    async def _work_each_day(self) -> None:
+        while True:
+            await asyncio.sleep(DAY_S)
+            await asyncio.to_thread(self.each_day)
 
     def fail(self, error: BaseException) -> None:
         """End the work with an error: a part of the service cannot go on."""
