@@ -13,9 +13,9 @@ import trustme
 
 from cirrus_bridge.config.accounts import set_account
 from cirrus_bridge.config.printers import PrinterSettings
+from cirrus_bridge.ipp_server.access import TooManyGuesses
 from cirrus_bridge.ipp_server.certificates import check_certificate
 from cirrus_bridge.ipp_server.dns_sd import Ports, announced_host
-from cirrus_bridge.ipp_server.access import TooManyGuesses
 from cirrus_bridge.ipp_server.edges import announcing, certificate_files, ports, sign_in
 
 NETWORK = "192.0.2.1"
@@ -31,8 +31,7 @@ def test_a_host_name_that_no_certificate_can_have(tmp_path: Path) -> None:
     """The other names are there nevertheless."""
     code = (
         "from cirrus_bridge.config.printers import PrinterSettings\n"
-        "from cirrus_bridge.ipp_server.access import TooManyGuesses
-from cirrus_bridge.ipp_server.edges import certificate_files\n"
+        "from cirrus_bridge.ipp_server.edges import certificate_files\n"
         "from pathlib import Path\n"
         f"certificate_files(PrinterSettings(), Path({str(tmp_path)!r}))\n"
     )
