@@ -131,6 +131,38 @@ def test_a_name_that_is_taken_is_not_used(machines: list[LanMachine]) -> None:
         eventually(lambda: len(there.find("_ipps._tcp")) == 2)
 
 
+def _names(machine: LanMachine) -> list[str]:
+    return list(machine.find("_ipps._tcp", "--exec", "echo", "{service_name}", ";"))
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_name_that_avahi_announces(machines: list[LanMachine], at: int) -> None:
+    """A service of Avahi keeps its name, be Avahi on this machine or on the other one."""
+    here, there = machines
+    machines[at].publish("Laser at Paris")
+    try:
+        eventually(lambda: _names(there) == ["Laser at Paris"])
+        with announcing(here, here.address) as announcer:
+            assert announcer.announce(LASER) == ["Laser at Paris (2)"]
+            eventually(lambda: _names(there) == ["Laser at Paris", "Laser at Paris (2)"])
+    finally:
+        machines[at].publish("")
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_name_that_avahi_wants_later(machines: list[LanMachine], at: int) -> None:
+    """Our printer keeps its name, and Avahi takes another one."""
+    here, there = machines
+    with announcing(here, here.address) as announcer:
+        assert announcer.announce(LASER) == ["Laser at Paris"]
+        machines[at].publish("Laser at Paris")
+        try:
+            eventually(lambda: _names(there) == ["Laser at Paris", "Laser at Paris #2"])
+            assert announcer.announce(LASER) == ["Laser at Paris"]
+        finally:
+            machines[at].publish("")
+
+
 def test_two_machines_that_start_together(machines: list[LanMachine]) -> None:
     """Both have chosen the same name before they heard of each other: one of them gives way."""
     here, there = machines

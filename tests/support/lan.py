@@ -32,7 +32,7 @@ class LanMachine:
     def start(self) -> None:
         """Start the machine, with loopback alone."""
         ready = "hostname $0 && mount -t tmpfs tmpfs /run && ip link set lo up && echo ready"
-        script = f"{ready} && exec sleep infinity"
+        script = f"mount -t tmpfs tmpfs /etc/avahi/services && {ready} && exec sleep infinity"
         command = ["unshare", "--net", "--mount", "--uts", "sh", "-c", script, self.name]
         self._holder = self._stack.enter_context(
             Program[str](command, stdout=subprocess.PIPE, text=True)
@@ -78,6 +78,14 @@ class LanMachine:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+
+    def publish(self, name: str, kind: str = "_ipps._tcp") -> None:
+        """Let Avahi announce a service. An empty name ends that."""
+        service = f"<service><type>{kind}</type><port>9</port></service>" if name else ""
+        text = f"<service-group><name>{name}</name>{service}</service-group>"
+        path = "/etc/avahi/services/test.service"
+        self.run("sh", "-c", f'test -z "$0" && rm {path} || printf "%s" "$1" > {path}', name, text)
+        self.run("avahi-daemon", "--file=/run/avahi.conf", "--reload")
 
     def find(self, kind: str, *expression: str, limit_s: int = 1) -> Sequence[str]:
         """What ippfind prints for a type of services, such as `_ipp._tcp`."""

@@ -123,8 +123,11 @@ def read_accounts(path: Path) -> Mapping[str, PasswordHash]:
     return dict(_account(table) for table in tables)
 
 
-def set_account(path: Path, name: str, password: str) -> bool:
+def set_account(path: Path, name: str, password: str, group: int | None = None) -> bool:
     """Add an account, or give it another password; return whether the account is new.
+
+    Args:
+        group: the id of the group that may read the file, because the service's user is in it.
 
     Raises:
         ValueError: the name cannot be used, or the password is empty or too long.
@@ -138,16 +141,17 @@ def set_account(path: Path, name: str, password: str) -> bool:
         raise ValueError(tr("A password must have from 1 to {most} bytes.", most=most))
     accounts = dict(read_accounts(path))
     is_new = name not in accounts
-    _write(path, {**accounts, name: PasswordHash.of(password)})
+    _write(path, {**accounts, name: PasswordHash.of(password)}, group)
     return is_new
 
 
-def remove_account(path: Path, name: str) -> bool:
-    """Remove an account; return whether there was one. Raises BadConfiguration."""
+def remove_account(path: Path, name: str, group: int | None = None) -> bool:
+    """Remove an account; return whether there was one. `group` is that of `set_account`. Raises
+    BadConfiguration."""
     accounts = dict(read_accounts(path))
     if accounts.pop(normal(name), None) is None:
         return False
-    _write(path, accounts)
+    _write(path, accounts, group)
     return True
 
 
@@ -165,10 +169,14 @@ def _not_a_hash(table: Table, name: str) -> BadConfiguration:
     )
 
 
-def _write(path: Path, accounts: Mapping[str, PasswordHash]) -> None:
+def _write(path: Path, accounts: Mapping[str, PasswordHash], group: int | None) -> None:
     entries = (
         f"[[account]]\nname = {json.dumps(name, ensure_ascii=False)}\npassword = "
         f'"{accounts[name]}"\n'
         for name in sorted(accounts)
     )
     write_private(path, "\n".join(entries))
+    if group is not None:
+        for each, mode in ((path.parent, 0o750), (path, 0o640)):
+            os.chown(each, -1, group)
+            each.chmod(mode)

@@ -181,7 +181,8 @@ class Accounts:
     def _current(self) -> Mapping[str, PasswordHash]:
         try:
             status = self._path.stat()
-            version: tuple[int, ...] | None = (status.st_ino, status.st_mtime_ns, status.st_size)
+            # the time of change also tells of a new mode, by which the file becomes readable
+            version: tuple[int, ...] | None = (status.st_ino, status.st_ctime_ns, status.st_size)
         except OSError:
             version = None
         with self._lock:

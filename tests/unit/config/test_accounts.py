@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def test_accounts_come_change_and_go(tmp_path: Path) -> None:
     assert accounts['Jo "打"'].matches("second") and not accounts['Jo "打"'].matches("first")
     assert remove_account(path, "ann") and not remove_account(path, "ann")
     assert list(read_accounts(path)) == ['Jo "打"']
+
+
+def test_a_group_that_may_read(tmp_path: Path) -> None:
+    """The service's user reads the file by its group, and cannot change it."""
+    path = tmp_path / ACCOUNTS
+    set_account(path, "jo", "secret", os.getgid())
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_gid) == (0o640, os.getgid())
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o750
+    assert list(read_accounts(path)) == ["jo"]
 
 
 def test_letters_from_any_keyboard(tmp_path: Path) -> None:

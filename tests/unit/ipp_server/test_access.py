@@ -123,6 +123,15 @@ def test_an_invalid_file_lets_nobody_in(path: Path, time: Time) -> None:
     assert not accounts.verify("jo", "secret", CLIENT)
 
 
+def test_a_file_that_becomes_readable(path: Path, time: Time) -> None:
+    """A corrected mode counts at once, although the content is the same."""
+    accounts = Accounts(path, time)
+    path.chmod(0o644)
+    assert not accounts.verify("jo", "secret", CLIENT)
+    path.chmod(0o640)
+    assert accounts.verify("jo", "secret", CLIENT)
+
+
 def test_guesses_are_slowed_per_client(path: Path, time: Time) -> None:
     """After some wrong passwords, a client waits, longer each time; other clients do not."""
     accounts = Accounts(path, time)
