@@ -111,6 +111,7 @@ def _described(
         "date-time-at-completed": _date(job.completed_s),
         "job-k-octets": [-(-job.size_bytes // _KILO)],
         "job-k-octets-processed": [-(-job.size_bytes // _KILO) if job.processing_s else 0],
+        "job-impressions": [OutOfBand.NO_VALUE],  # the pages are not counted
         "job-impressions-completed": [0],
         "job-media-sheets-completed": [0],
         "number-of-documents": [1 if job.document or job.state.is_final else 0],

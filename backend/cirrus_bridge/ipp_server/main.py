@@ -43,7 +43,10 @@ from cirrus_bridge.polling.log import LimitedLog
 from cirrus_bridge.version import __version__
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=10.0)  # of questions about devices
-_FOR_RUNS = ("cirrus_bridge.api.session", "concurrent.futures.thread", "pikepdf", "img2pdf")
+_FOR_RUNS = (  # by some jobs only, so their modules import these when they need them
+    *("cirrus_bridge.api.session", "concurrent.futures.thread"),
+    *(f"cirrus_bridge.ipp_server.documents.{name}" for name in ("images", "pdf_pages")),
+)
 _log = logging.getLogger("cirrus-printers")
 
 
