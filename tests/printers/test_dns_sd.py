@@ -53,10 +53,18 @@ def announcing(
 
 
 @pytest.fixture(scope="module")
-def machines() -> Iterator[list[LanMachine]]:
+def both() -> Iterator[list[LanMachine]]:
     """Two machines on a network, each with an Avahi."""
     with lan("here", "there") as two:
         yield two
+
+
+@pytest.fixture
+def machines(both: list[LanMachine]) -> list[LanMachine]:
+    """The two machines, once both have forgotten the services of the test before."""
+    for machine in both:
+        eventually(lambda m=machine: not m.find("_ipp._tcp") + m.find("_ipps._tcp"))  # type: ignore[misc]
+    return both
 
 
 def _host(machine: LanMachine) -> str:
