@@ -28,6 +28,7 @@ from cirrus_bridge.ipp.values import (
 )
 
 _HEAD_BYTES = 8
+_LARGEST_VALUE_BYTES = 0xFFFF
 _END, _LAST_DELIMITER = 0x03, 0x0F
 _LAST_OUT_OF_BAND = 0x1F  # unknown, no-value …
 _INTEGER, _BOOLEAN, _ENUM = 0x21, 0x22, 0x23
@@ -153,6 +154,10 @@ class Attributes(dict[str, Sequence[Value]]):
     def number(self, name: str) -> int | None:
         """The first number of an attribute; None if there is none."""
         return next((value for value in self.get(name, ()) if isinstance(value, int)), None)
+
+    def flag(self, name: str) -> bool:
+        """Whether an attribute is the boolean `true`."""
+        return any(value is True for value in self.get(name, ()))
 
     def keywords(self, name: str) -> tuple[str, ...]:
         """The keywords of an attribute, without the placeholder `none`."""
@@ -362,14 +367,21 @@ def _value(tag: int, data: bytes) -> Value:
         return read(data)
     if tag < _FIRST_STRING:
         return data
-    # CUPS may cut a text in the middle of a character
-    return STRINGS.get(tag, Text)(data.decode("utf-8", "replace"))
+    return STRINGS.get(tag, Text)(_string(data))
+
+
+def _string(data: bytes) -> str:
+    """The characters of a value. CUPS may cut a text in the middle of a character."""
+    text = data.decode("utf-8", "replace")
+    # U+FFFD has three bytes; what was received must fit into a message again
+    is_larger = len(text.encode()) > _LARGEST_VALUE_BYTES
+    return data.decode("utf-8", "ignore") if is_larger else text
 
 
 def _without_language(data: bytes) -> str:
     """The text of a text or name with a language."""
     _, at = _take(data, 0)
-    return _take(data, at)[0].decode("utf-8", "replace")
+    return _string(_take(data, at)[0])
 
 
 def _number(data: bytes) -> int:

@@ -19,7 +19,7 @@ from cirrus_bridge.ipp.message import JobState
 from cirrus_bridge.ipp_server.job_processes import ENDED
 from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome
 from cirrus_bridge.ipp_server.printer_attributes import OPERATION_WAIT_S
-from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
+from cirrus_bridge.ipp_server.spool import INCOMING, Spool, SpooledJob
 from cirrus_bridge.sending.patience import waits
 
 MOST_RUNS = 8
@@ -207,10 +207,16 @@ class Dispatcher:
             self.told(ended)
 
     def _abort_unfinished(self) -> None:
-        """End the jobs whose client has sent no document in time."""
+        """End the jobs whose client has sent no document in time. A document whose client does not
+        say that it is the last one is printed."""
         before_s = self.clock.wall_s() - OPERATION_WAIT_S
         for job in self.spool.open_jobs():
-            if "job-incoming" in job.reasons and job.created_s < before_s:
+            is_late = INCOMING in job.reasons and job.created_s < before_s
+            if not is_late or self.spool.is_receiving(job.job_id):
+                continue
+            if job.document:
+                self.spool.change(job.job_id, state=JobState.PENDING, reasons=())
+            else:
                 reasons = ("aborted-by-system", "submission-interrupted")
                 self._end(job.job_id, JobState.ABORTED, reasons, {})
 

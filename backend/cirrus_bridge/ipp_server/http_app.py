@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.ipp.message import Operation, Status, attributes_end
+from cirrus_bridge.ipp_server.compression import decompressed
 from cirrus_bridge.ipp_server.documents.formats import detect
 from cirrus_bridge.ipp_server.operations import OCTETS, Admission, Operations
 from cirrus_bridge.ipp_server.requests import (
@@ -34,8 +35,6 @@ ATTRIBUTES_BYTES = 256 * 1024  # of a request; a job with every option takes abo
 _GROWTH = 1.25  # before the end of the attributes is looked for again
 _WRITE_BYTES = 1 << 20
 _HEAD_BYTES = 4096  # show the format of a document
-_INFLATED_BYTES = 1 << 20
-_ZLIB_HEAD_BYTES = 2
 _WITH_DOCUMENT = (Operation.PRINT_JOB, Operation.SEND_DOCUMENT)
 _log = logging.getLogger(__name__)
 
@@ -103,13 +102,22 @@ class IppApplication:
 
     async def _receive(self, admission: Admission, body: _Body) -> Response:
         """Receive a document; nothing is left of a document that is not complete or not taken."""
-        document = await asyncio.to_thread(self.spool.receive)
+        document = await asyncio.to_thread(self.spool.receive, admission.job.job_id)
         try:
-            data = _decompressed(body.rest(), admission.compression)
+            data = decompressed(body.rest(), admission.compression)
             media_type = await self._store(data, document, admission)
-            return await asyncio.to_thread(self.operations.finish, admission, document, media_type)
-        finally:
+        except BaseException:
             await asyncio.to_thread(document.close)
+            raise
+        return await asyncio.to_thread(self._finish, admission, document, media_type)
+
+    def _finish(
+        self, admission: Admission, document: IncomingDocument, media_type: str
+    ) -> Response:
+        """Take a complete document. The thread does all of it, also if the service stops and nobody
+        waits for the thread: a document that was taken must not be deleted."""
+        with contextlib.closing(document):
+            return self.operations.finish(admission, document, media_type)
 
     async def _store(
         self, data: AsyncIterator[bytes], document: IncomingDocument, admission: Admission
@@ -168,49 +176,6 @@ class _Body:
         async for part in self._parts:
             if part:
                 yield part
-
-
-async def _decompressed(parts: AsyncIterator[bytes], compression: str) -> AsyncIterator[bytes]:
-    """The document's bytes. Raises Refusal for data that are not compressed as they should be."""
-    if compression == "none":
-        async for part in parts:
-            yield part
-        return
-    decoder, waiting = None, b""
-    async for part in parts:
-        waiting += part
-        if decoder is None and len(waiting) < _ZLIB_HEAD_BYTES:
-            continue
-        if decoder is None:
-            decoder = zlib.decompressobj(_window_bits(compression, waiting))
-        for data in _inflated(decoder, waiting):
-            yield data
-        waiting = b""
-    if decoder is None or not decoder.eof:
-        raise _not_compressed()
-
-
-def _window_bits(compression: str, head: bytes) -> int:
-    """The form of the data, for zlib. IPP's deflate is RFC 1951; some clients send RFC 1950."""
-    if compression == "gzip":
-        return 16 + zlib.MAX_WBITS
-    is_zlib = head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2]) % 31 == 0
-    return zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
-
-
-def _inflated(decoder: zlib._Decompress, data: bytes) -> Iterator[bytes]:
-    while data:
-        try:
-            yield decoder.decompress(data, _INFLATED_BYTES)
-        except zlib.error:
-            raise _not_compressed() from None
-        data = decoder.unconsumed_tail
-
-
-def _not_compressed() -> Refusal:
-    return Refusal(
-        Status.COMPRESSION_ERROR, tr("The document is not compressed as the request says.")
-    )
 
 
 def _spool_fault() -> Refusal:

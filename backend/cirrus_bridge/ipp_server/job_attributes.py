@@ -25,7 +25,12 @@ from cirrus_bridge.ipp_server.spool import SpooledJob
 NAME_BYTES = 255
 _KILO = 1024
 # what others than the job's owner do not see; Get-Jobs is open to all (CUPS: JobPrivateValues)
-PRIVATE = frozenset({"job-name", "document-name", "job-originating-user-name"})
+PRIVATE = frozenset(
+    {
+        "job-name", "document-name", "job-originating-user-name", "job-account-id",
+        "job-accounting-user-id",
+    }
+)  # fmt: skip
 _TEMPLATE = "job-template"
 _GROUPS = frozenset({"all", "job-description", _TEMPLATE})
 

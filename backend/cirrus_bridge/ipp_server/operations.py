@@ -20,23 +20,23 @@ from cirrus_bridge.ipp.message import (
     PrinterState,
     Status,
 )
-from cirrus_bridge.ipp.values import EnumValue, Keyword, Text, Value
+from cirrus_bridge.ipp.values import EnumValue, Keyword, OutOfBand, Text, Value
 from cirrus_bridge.ipp_server.job_attributes import NAME_BYTES, encoded, job_attributes
-from cirrus_bridge.ipp_server.job_options import read_job
+from cirrus_bridge.ipp_server.job_options import SECRETS, read_job
 from cirrus_bridge.ipp_server.printer_attributes import COMPRESSIONS, WHICH_JOBS, select
 from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.requests import Client, Refusal, Request, Response, unsupported
-from cirrus_bridge.ipp_server.spool import IncomingDocument, Spool, SpooledJob
+from cirrus_bridge.ipp_server.spool import INCOMING, IncomingDocument, Spool, SpooledJob
 
 OCTETS = "application/octet-stream"
 MOST_LISTED = 500  # jobs in one response
-INCOMING = "job-incoming"
 _NOT_STARTED = (JobState.PENDING, JobState.PENDING_HELD)
 _JOB_SUMMARY = ("job-id", "job-uri")
 _JOB_CREATED = ("job-id", "job-uri", "job-state", "job-state-reasons", "job-state-message")
 _NO_HOLD = ("", "no-hold")
-# operation attributes that a run needs
-_PRIVATE = ("job-name", "job-password", "job-password-encryption", "job-mandatory-attributes")
+# attributes that a run needs, and that are not shown
+_PRIVATE = SECRETS | {"job-name", "job-mandatory-attributes"}
+_MOST_KEPT_BYTES = 64 * 1024  # of a job's attributes; each option that is offered takes about 4 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +149,15 @@ class Operations:
         """Take the whole document of an admitted request, which was found to be `media_type`."""
         request, job, spool = admission.request, admission.job, self._service.spool
         is_new = request.operation is Operation.PRINT_JOB
+        if not is_new:
+            job = spool.get(job.job_id) or job  # while the document came, much may have happened
+            if job.state.is_final:
+                raise Refusal(Status.JOB_CANCELED, tr("The job was canceled."))
         has_data = document.size_bytes > 0
         if is_new and not has_data:
             raise Refusal(Status.BAD_REQUEST, tr("The document is empty."))
         if has_data and job.document:
-            raise Refusal(
-                Status.MULTIPLE_JOBS_NOT_SUPPORTED,
-                tr("This printer takes one document in each job."),
-            )
+            raise _one_document()
         values: dict[str, Any] = {}
         if has_data:
             document.sync()
@@ -170,17 +171,28 @@ class Operations:
                 return self._end_empty(request, job)
             state, reasons = _first_state(job)
             values |= {"state": state, "reasons": reasons}
-        if is_new:
-            kept = spool.add(_with(job, values))
-        else:
-            changed = spool.change(job.job_id, **values)
-            if changed is None or changed.state.is_final:
-                raise Refusal(Status.JOB_CANCELED, tr("The job was canceled."))
-            kept = changed
+        kept = spool.add(_with(job, values)) if is_new else self._take_document(job, values)
         if has_data:
             document.keep()
         self._service.wake()
         return self._created(request, kept, admission.left_out)
+
+    def _take_document(self, job: SpooledJob, values: Mapping[str, Any]) -> SpooledJob:
+        """Give a document to its job, or the end of documents. Raises Refusal if the job has got
+        another document meanwhile, or has ended."""
+        spool = self._service.spool
+        if not values:
+            return job
+        if "document" not in values:
+            changed = spool.change(job.job_id, **values)
+        else:
+            changed = spool.take_document(job.job_id, **values)
+        if changed is not None and not changed.state.is_final:
+            return changed
+        now = spool.get(job.job_id)
+        if now is None or now.state.is_final:
+            raise Refusal(Status.JOB_CANCELED, tr("The job was canceled."))
+        raise _one_document()
 
     def _end_empty(self, request: Request, job: SpooledJob) -> Response:
         ended = self._service.spool.end(
@@ -199,14 +211,16 @@ class Operations:
         if service.spool.count_open() >= service.most_jobs:
             raise Refusal(Status.BUSY, tr("The print server has too many jobs. Try again later."))
         self._document_form(request)
-        asked = read_job(Attributes(request.attributes | request.job), printer)
+        attributes = Attributes(request.attributes | request.job)
+        asked = read_job(attributes, printer)
         left_out = [Attribute(name, values) for name, values in asked.unsupported.items()]
-        is_strict = request.attributes.get("ipp-attribute-fidelity", [False])[0] is True
+        is_strict = request.attributes.flag("ipp-attribute-fidelity")
         if left_out and (is_strict or asked.must_refuse):
             raise _bad_options(left_out)
-        private = {
-            name: request.attributes[name] for name in _PRIVATE if name in request.attributes
-        }
+        private = {name: attributes[name] for name in sorted(_PRIVATE & attributes.keys())}
+        left = asked.unsupported
+        unknown = {name for name in left if left[name] == [OutOfBand.UNSUPPORTED]} | _PRIVATE
+        kept = {name: request.job[name] for name in request.job if name not in unknown}
         job = SpooledJob(
             job_id=0,
             job_uuid=uuid.uuid4().urn,
@@ -216,12 +230,16 @@ class Operations:
             host=request.client.address,
             title=asked.title or fitting(request.attributes.text("document-name"), NAME_BYTES),
             language=request.language,
-            attributes=encoded(request.job),
+            attributes=encoded(Attributes(kept)),
             private=encoded(Attributes(private)),
             priority=asked.priority,
             hold_until=asked.hold_until,
             created_s=service.now_s(),
         )
+        if len(job.attributes) + len(job.private) > _MOST_KEPT_BYTES:
+            raise Refusal(
+                Status.REQUEST_ENTITY_TOO_LARGE, tr("The request has too many attributes.")
+            )
         return job, left_out
 
     def _validate_job(self, request: Request) -> Response:
@@ -320,20 +338,19 @@ class Operations:
 
     def _get_jobs(self, request: Request) -> Response:
         printer, spool = self._printer(request), self._service.spool
-        most = request.attributes.number("limit") or MOST_LISTED
+        most = _limit(request)
         which = request.attributes.text("which-jobs") or "not-completed"
         if which == "completed":
-            jobs = spool.ended_jobs(printer.name, min(most, MOST_LISTED))
+            jobs = spool.ended_jobs(printer.name, most)
         elif which in WHICH_JOBS:
             jobs = spool.open_jobs(printer.name)
         else:
             raise _bad_options([unsupported("which-jobs", request.attributes["which-jobs"])])
-        if request.attributes.get("my-jobs", [False])[0] is True:
+        if request.attributes.flag("my-jobs"):
             jobs = [job for job in jobs if job.user == request.user]
         names = requested(request, _JOB_SUMMARY)
-        listed = jobs[: max(1, min(most, MOST_LISTED))]
         return Response(
-            groups=[(Group.JOB, self._attributes(request, job, names)) for job in listed]
+            groups=[(Group.JOB, self._attributes(request, job, names)) for job in jobs[:most]]
         )
 
     def _attributes(
@@ -389,7 +406,7 @@ class Operations:
 
     def _get_printers(self, request: Request) -> Response:
         names = requested(request, ("all",))
-        most = request.attributes.number("limit") or MOST_LISTED
+        most = _limit(request)
         return Response(
             groups=[
                 (Group.PRINTER, self._printer_attributes(request, printer, names))
@@ -458,6 +475,21 @@ class Operations:
 def requested(request: Request, default: Sequence[str]) -> Collection[str]:
     """The attributes that a request asks for (requested-attributes)."""
     return [str(each) for each in request.attributes.get("requested-attributes", ())] or default
+
+
+def _one_document() -> Refusal:
+    return Refusal(
+        Status.MULTIPLE_JOBS_NOT_SUPPORTED,
+        tr("This printer takes one document in each job."),
+    )
+
+
+def _limit(request: Request) -> int:
+    """The most jobs or printers of the response. Raises Refusal for a limit below 1."""
+    asked = request.attributes.number("limit")
+    if asked is not None and asked < 1:
+        raise _bad_options([unsupported("limit", request.attributes["limit"])])
+    return min(asked or MOST_LISTED, MOST_LISTED)
 
 
 def _bad_options(values: Sequence[Attribute]) -> Refusal:

@@ -232,7 +232,7 @@ def _protocol(service: ServiceFacts) -> Described:
         "job-ids-supported": [True],
         "multiple-document-jobs-supported": [False],
         "multiple-operation-time-out": [OPERATION_WAIT_S],
-        "multiple-operation-time-out-action": _keywords("abort-job"),
+        "multiple-operation-time-out-action": _keywords("process-job"),
         "preferred-attributes-supported": [False],
         "printer-get-attributes-supported": _keywords("document-format"),
         "job-mandatory-attributes-supported": [True],

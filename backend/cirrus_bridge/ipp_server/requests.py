@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ from cirrus_bridge.ipp.values import Charset, Language, OutOfBand, String, Text,
 from cirrus_bridge.ipp_server.printers import PATH
 
 _VERSIONS = (1, 2)
+_LANGUAGE = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
+_LANGUAGE_BYTES = 63  # naturalLanguage (RFC 8011, 5.1.9)
 _CHARSETS = ("utf-8", "us-ascii")
 _FIRST = (("attributes-charset", Charset), ("attributes-natural-language", Language))
 _LARGEST_ID = (1 << 31) - 1
@@ -125,7 +128,7 @@ def read_request(head: bytes, client: Client) -> Request:
         job=next(iter(message.all(Group.JOB)), Attributes()),
         printer=printer or "",
         job_id=job_id,
-        language=attributes.text("attributes-natural-language").lower(),
+        language=_language(attributes),
         user=fitting(name, _MESSAGE_BYTES),
         client=client,
         version=message.version,
@@ -209,7 +212,10 @@ def _target(attributes: Attributes) -> tuple[str | None, int]:
             continue
         if len(values) != 1 or not isinstance(values[0], Uri):
             raise _bad(f"{name} is not a URI.")
-        path = urlsplit(str(values[0])).path
+        try:
+            path = urlsplit(str(values[0])).path
+        except ValueError:
+            raise _bad(f"{name} is not a URI.") from None
         if name == "printer-uri":
             return ("" if path.rstrip("/") in _ONLY else path.removeprefix(PATH)), number
         parts = path.removeprefix(PATH).split("/")
@@ -230,9 +236,14 @@ def _shared(head: bytes) -> tuple[tuple[int, int], int, str]:
         groups = decode(head).groups
     except (MalformedMessage, ValueError, RecursionError):
         return version, request_id, ""
-    language = groups[0][1].text("attributes-natural-language").lower() if groups else ""
-    is_language = len(language) <= 63 and language.replace("-", "").isalnum() and language.isascii()
-    return version, request_id, language if is_language else ""
+    return version, request_id, _language(groups[0][1]) if groups else ""
+
+
+def _language(attributes: Attributes) -> str:
+    """The client's language in lower case; empty for what is no language (RFC 5646)."""
+    text = attributes.text("attributes-natural-language").lower()
+    is_language = len(text) <= _LANGUAGE_BYTES and _LANGUAGE.fullmatch(text)
+    return text if is_language else ""
 
 
 def _bad(message: str) -> Refusal:

@@ -14,7 +14,8 @@ import shutil
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,6 +40,7 @@ CREATE INDEX job_open ON job (printer, state) WHERE state < 7;
 CREATE INDEX job_ended ON job (completed_s) WHERE state >= 7;
 CREATE INDEX job_of_printer ON job (printer, job_id);
 """
+INCOMING = "job-incoming"  # the only reason of a job that waits for its document
 _OPEN = f"state < {int(JobState.CANCELED)}"
 
 
@@ -95,9 +97,10 @@ _SELECT = f"SELECT {', '.join(_NAMES)} FROM job WHERE "
 class IncomingDocument:
     """A document that a client is sending. `close` deletes the file, unless a job keeps it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, closed: Callable[[], None] = lambda: None) -> None:
         self.name = uuid.uuid4().hex
         self.size_bytes = 0
+        self._closed = closed
         self._path = folder / self.name
         self._file: BinaryIO = open(self._path, "xb", buffering=0)  # noqa: SIM115, PTH123
         self._is_kept = False
@@ -120,9 +123,12 @@ class IncomingDocument:
 
     def close(self) -> None:
         """End the reception."""
+        if self._file.closed:
+            return
         self._file.close()
         if not self._is_kept:
             self._path.unlink(missing_ok=True)
+        self._closed()
 
 
 class Spool:
@@ -136,6 +142,7 @@ class Spool:
         self.folder = folder / "spool"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._receiving: Counter[int] = Counter()  # documents by their job
         self._db = sqlite3.connect(
             folder / "spool.db", isolation_level=None, check_same_thread=False
         )
@@ -153,9 +160,22 @@ class Spool:
         """Close the database."""
         self._db.close()
 
-    def receive(self) -> IncomingDocument:
-        """Begin to receive a document."""
-        return IncomingDocument(self.folder)
+    def receive(self, job_id: int = 0) -> IncomingDocument:
+        """Begin to receive a document, for a job of the spool or for a new one."""
+
+        def end() -> None:
+            with self._lock:
+                self._receiving[job_id] -= 1
+                self._receiving = +self._receiving
+
+        document = IncomingDocument(self.folder, end)
+        with self._lock:
+            self._receiving[job_id] += 1
+        return document
+
+    def is_receiving(self, job_id: int) -> bool:
+        """Whether a client is sending a document for a job of the spool."""
+        return job_id in self._receiving
 
     def path(self, job: SpooledJob) -> Path:
         """The document of a job."""
@@ -205,15 +225,25 @@ class Spool:
             unless_ended: change nothing if the job has ended.
             values: fields of `SpooledJob`.
         """
+        self._update(job_id, _OPEN if unless_ended else "1", values)
+        return self.get(job_id)
+
+    def take_document(self, job_id: int, **values: Any) -> SpooledJob | None:
+        """Change a job that waits for its document, and return it as it is now; None if the job has
+        a document already or no longer waits, and nothing has changed then."""
+        where = f"{_OPEN} AND document = '' AND reasons = '{INCOMING}'"
+        return self.get(job_id) if self._update(job_id, where, values) else None
+
+    def _update(self, job_id: int, where: str, values: Mapping[str, Any]) -> bool:
+        """Change a job under a condition; whether there was such a job."""
         row = _written(values)
         columns = ", ".join(f"{name} = ?" for name in row)
-        where = f"job_id = ?{f' AND {_OPEN}' if unless_ended else ''}"
         with self._transaction():
-            self._db.execute(
-                f"UPDATE job SET {columns} WHERE {where}",
+            cursor = self._db.execute(
+                f"UPDATE job SET {columns} WHERE job_id = ? AND {where}",
                 [*row.values(), job_id],
             )
-        return self.get(job_id)
+        return cursor.rowcount > 0
 
     def end(self, job_id: int, state: JobState, now_s: float, **values: Any) -> SpooledJob | None:
         """End a job, if it has not ended, and delete its document; return the job as it is now."""

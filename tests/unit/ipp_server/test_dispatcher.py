@@ -13,7 +13,7 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.ipp.message import JobState
 from cirrus_bridge.ipp_server.dispatcher import KILLED_WAIT_S, MOST_RUNS, Dispatcher
 from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome
-from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
+from cirrus_bridge.ipp_server.spool import INCOMING, Spool, SpooledJob
 
 URI = "cirrus://one.example.com/Acme/Paris:d"
 OTHER_URI = "cirrus://two.example.com/Acme/Paris:d"
@@ -227,3 +227,24 @@ def test_a_document_that_never_comes(rig: _Rig) -> None:
     rig.clock.now_s += 3600
     rig.step()
     assert rig.job(job_id).state is JobState.ABORTED
+
+
+def test_a_document_that_comes_slowly(rig: _Rig) -> None:
+    """The time is for a client that sends nothing, not for one that is still sending."""
+    job_id = rig.add(state=JobState.PENDING_HELD, reasons=(INCOMING,))
+    document = rig.spool.receive(job_id)
+    rig.clock.now_s += 3600
+    rig.step()
+    assert rig.job(job_id).state is JobState.PENDING_HELD
+    document.close()
+    rig.step()
+    assert rig.job(job_id).state is JobState.ABORTED
+
+
+def test_a_document_that_was_not_the_last_one(rig: _Rig) -> None:
+    """Its client sends no other one, and does not close the job: what has come is printed."""
+    job_id = rig.add(state=JobState.PENDING_HELD, reasons=(INCOMING,), document="d")
+    assert rig.step() == []
+    rig.clock.now_s += 3600
+    rig.step()
+    assert rig.step() == [job_id]
