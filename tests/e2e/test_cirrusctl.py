@@ -153,7 +153,7 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
         site.cloud.cli("location", "online", "Lyon")
         site.cups.wait_job(waits, "completed")
     way = [each["what"] for each in ask(site, "job", str(waits))["moments"]]
-    assert way.index("the backend started to send the document") < way.index(
+    assert way.index("Cirrus Bridge started to send the document") < way.index(
         "CUPS started the backend again"  # which could have ended the job
     )
     assert "CUPS started the backend" not in way

@@ -243,6 +243,16 @@ class PrinterSite:
         eventually(lambda: self.job(job_id).number("job-state") in states, str(states), self.log)
         return self.job(job_id)
 
+    def cirrusctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run cirrusctl for this site, where no CUPS answers."""
+        return subprocess.run(
+            [PROGRAM.with_name("cirrusctl"), *arguments],
+            env=os.environ | self.environ | {"CUPS_SERVER": str(self.root / "no-cups.sock")},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+
     def ipptool(
         self, test: str, *arguments: str, uri: str = ""
     ) -> subprocess.CompletedProcess[str]:

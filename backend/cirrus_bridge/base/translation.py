@@ -57,6 +57,15 @@ def verbatim(text: str) -> Words:
     return _words(lambda catalog: catalog(text, "", -1))
 
 
+def stored(texts: Mapping[str, str]) -> Words:
+    """Make a text of a text that is stored in several languages, "" for English; for programs that
+    speak the language of their process."""
+    said = texts.get("", "")
+    names = (each for name in _languages("") for each in (name, name.partition("_")[0]))
+    here = next((texts[name] for name in names if name in texts), said)
+    return _words(lambda catalog: said if catalog is _english else here)
+
+
 def joined(separator: str, texts: Iterable[str]) -> Words:
     """Join texts to one text."""
     parts = tuple(texts)

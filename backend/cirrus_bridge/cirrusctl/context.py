@@ -12,7 +12,13 @@ from pathlib import Path
 
 from cirrus_bridge.api.client import CloudApi, api_for
 from cirrus_bridge.base.clock import Clock
-from cirrus_bridge.config.defaults import CACHE_FOLDER, CUPS_SOCKET, FOLDER, STATE_FOLDER
+from cirrus_bridge.config.defaults import (
+    CACHE_FOLDER,
+    CUPS_SOCKET,
+    FOLDER,
+    PRINTERS_FOLDER,
+    STATE_FOLDER,
+)
 from cirrus_bridge.config.devices import DeclaredDevices, read_devices
 from cirrus_bridge.config.load import Configuration, UploadSettings, load
 from cirrus_bridge.config.servers import Server
@@ -42,6 +48,11 @@ class Installation:
             Path(os.environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER),
             os.environ.get("CUPS_SERVER") or CUPS_SOCKET,
         )
+
+    @property
+    def printers(self) -> Path:
+        """The state folder of `cirrus-printers`, which has its own journal."""
+        return self.state / PRINTERS_FOLDER
 
     @functools.cached_property
     def configuration(self) -> Configuration:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 FOLDER = "/etc/cirrus-bridge"
 STATE_FOLDER = "/var/lib/cirrus-bridge"
+PRINTERS_FOLDER = "printers"  # in the state folder: that of `cirrus-printers`
 CACHE_FOLDER = "/var/cache/cirrus-bridge"
 CUPS_SOCKET = "/run/cups/cups.sock"  # the path that distributions compile in
 

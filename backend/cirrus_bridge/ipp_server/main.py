@@ -18,7 +18,7 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.privileges import give_up_new_rights, give_up_root
 from cirrus_bridge.config.accounts import ACCOUNTS
-from cirrus_bridge.config.defaults import FOLDER, STATE_FOLDER
+from cirrus_bridge.config.defaults import FOLDER, PRINTERS_FOLDER, STATE_FOLDER
 from cirrus_bridge.config.load import UploadSettings, load
 from cirrus_bridge.config.printers import PrinterSettings
 from cirrus_bridge.config.servers import Server
@@ -160,7 +160,7 @@ def _find(folders: Folders) -> FoundPrinters:
 
 
 def _folders() -> Folders:
-    state = Path(os.environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER) / "printers"
+    state = Path(os.environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER) / PRINTERS_FOLDER
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     return Folders(
         state=state,

@@ -39,20 +39,29 @@ def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[sqlite3.
         JournalError: the journal cannot be read, or not in time.
     """
     path = folder.absolute() / "journal.db"
+    with contextlib.ExitStack() as opened:
+        db = opened.enter_context(snapshot(path, as_owner_of_folder=not beside_poller))
+        if check_version(db, path) == 0:  # it is being created
+            db = opened.enter_context(_connected(":memory:"))
+            take_steps(db)
+        yield db
+
+
+@contextlib.contextmanager
+def snapshot(path: Path, *, as_owner_of_folder: bool = True) -> Iterator[sqlite3.Connection]:
+    """Read one snapshot of a database, for LOOK_S at most. Raises JournalDamaged or JournalError if
+    the database is damaged, or cannot be read in time."""
     clock = Clock()
     end_s = clock.monotonic_s() + LOOK_S
     try:
         with contextlib.ExitStack() as opened:
-            if not beside_poller:
-                opened.enter_context(as_owner(str(folder)))
+            if as_owner_of_folder:
+                opened.enter_context(as_owner(str(path.parent)))
             _check_kind(path)
             db = opened.enter_context(_connected(f"{path.as_uri()}?mode=ro", uri=True))
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
             db.set_progress_handler(lambda: clock.monotonic_s() > end_s, _STEPS_BETWEEN_LOOKS)
             db.execute("BEGIN")
-            if check_version(db, path) == 0:  # it is being created
-                db = opened.enter_context(_connected(":memory:"))
-                take_steps(db)
             yield db
     except OSError as error:
         raise _unreadable(path, error.strerror) from error

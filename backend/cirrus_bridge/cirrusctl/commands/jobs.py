@@ -23,11 +23,16 @@ from cirrus_bridge.cirrusctl.fleet.options import (
 )
 from cirrus_bridge.cirrusctl.fleet.report import report
 from cirrus_bridge.cirrusctl.jobs.own import find_own_jobs, sees_only_own_jobs
+from cirrus_bridge.cirrusctl.jobs.printer_jobs import (
+    find_all_jobs,
+    find_earlier_printer_jobs,
+    lacks_cups,
+)
 from cirrus_bridge.cirrusctl.jobs.view import (
     STATES,
     JobView,
+    Origin,
     find_earlier_jobs,
-    find_jobs,
     job_rows,
 )
 from cirrus_bridge.cirrusctl.mistakes import WrongAnswer, with_guess
@@ -39,6 +44,11 @@ from cirrus_bridge.journal.history import MOST_ROWS
 WATCH_S = 2.0
 ENDED = 20
 ONLY_OWN = tr("These are your own jobs in CUPS. Root sees all jobs, and each step to the device.")
+
+MORE = tr(
+    "! The journal has more than {count} documents; the oldest are left out.", count=MOST_ROWS
+)
+ONLY_PRINTERS = tr("CUPS is not running. These are the jobs of the printers without drivers.")
 
 
 def _color(state: str | None) -> str:
@@ -53,9 +63,10 @@ _COLUMNS = (
     Column("job", tr("JOB")),
     Column("queue", tr("QUEUE")),
     Column("user", tr("USER"), shape=Shape.LEFT_OUT),
+    Column("from", tr("FROM"), shape=Shape.LEFT_OUT),
     Column("title", tr("TITLE"), shape=Shape.SHORTENED),
     Column("created", tr("CREATED"), shape=Shape.LEFT_OUT),
-    Column("state", tr("IN CUPS"), _color),
+    Column("state", tr("STATE"), _color),
     Column("progress", tr("PROGRESS"), shape=Shape.PERCENTAGE),
     Column("target", tr("DEVICE")),
     Column("cloud_job", tr("CLOUD JOB"), shape=Shape.LEFT_OUT),
@@ -99,12 +110,20 @@ def command(
         list[str],
         typer.Option(
             metavar="STATE",
-            help="Only jobs in this state in CUPS; may be given several times.",
+            help="Only jobs in this state; may be given several times.",
             autocompletion=_states,
             callback=_known_state,
             show_default=False,
         ),
     ] = [],  # noqa: B006 - typer copies the list
+    origin: Annotated[
+        Origin | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="Only jobs of CUPS (cups), or of clients of printers without drivers (printers).",
+            show_default=False,
+        ),
+    ] = None,
     ended: Annotated[
         int,
         typer.Option(min=0, metavar="N", help="How many of the last ended jobs to list, too."),
@@ -128,11 +147,12 @@ def command(
     host_timeout: HostTimeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """List print jobs in CUPS and in the cloud.
+    """List print jobs in CUPS, of printers without drivers, and in the cloud.
 
     Lists all jobs that have not ended, and the last ended jobs. The newest job comes first. With
-    --before and the last job of the list, the next older ones are listed. Users other than root see
-    their own jobs, as far as CUPS knows them.
+    --before and the last job of the list, the next older ones are listed: those of CUPS, or with
+    --origin printers those of clients. Users other than root see their own jobs, as far as CUPS
+    knows them.
     """
     output = Output(as_json)
     fleet = fleet_of(
@@ -143,7 +163,7 @@ def command(
             raise WrongAnswer(
                 tr("--watch and --before cannot be combined with --host or --inventory.")
             )
-        words = _arguments(queue, user, location, state, ended)
+        words = _arguments(queue, user, location, state, origin, ended)
         nothing = tr("No host has such print jobs for the cloud.")
         raise typer.Exit(report(fleet, ["jobs", *words], output, _of_host, _COLUMNS, nothing))
     known_filters = (
@@ -155,24 +175,14 @@ def command(
     filters = [each for each in known_filters if any(each.wanted)]
 
     installation = Installation.here()
-    is_user = sees_only_own_jobs(installation)
 
     def look() -> Snapshot:
-        if is_user and before is None:
-            known, is_all = find_own_jobs(installation, ended=ended), True
-        elif before is None:
-            known, is_all = find_jobs(installation, ended=ended)
-        else:
-            known, is_all = find_earlier_jobs(installation, before, ended=ended)
+        known, is_all = _found(installation, origin, before, ended)
         if queue is not None and not watch:
             _check_queue(queue, known)
         views = [view for view in known if all(f.values(view) & {*f.wanted} for f in filters)]
         rows = [row for view in views for row in view.rows]
-        more = tr(
-            "! The journal has more than {count} documents; the oldest are left out.",
-            count=MOST_ROWS,
-        )
-        note = "" if is_all else more
+        note = "" if is_all else MORE
         return Snapshot(rows, [view.document for view in views], _none(known, filters), note)
 
     if watch:
@@ -181,15 +191,40 @@ def command(
         return
     rows, document, none, note = look()
     output.rows(rows, _COLUMNS, none=none, document=document)
-    for text in filter(None, (note, ONLY_OWN if is_user else "")):
+    for text in filter(None, (note, _part(installation, origin))):
         output.remark(text)
 
 
+def _found(
+    installation: Installation, origin: Origin | None, before: int | None, ended: int
+) -> tuple[list[JobView], bool]:
+    """The jobs that this user may see, and whether the whole journal was read."""
+    if before is not None:
+        is_cups = origin is not Origin.PRINTERS
+        find_earlier = find_earlier_jobs if is_cups else find_earlier_printer_jobs
+        return find_earlier(installation, before, ended=ended)
+    if sees_only_own_jobs(installation) and origin is not Origin.PRINTERS:
+        return find_own_jobs(installation, ended=ended), True
+    return find_all_jobs(installation, origin, ended=ended)
+
+
+def _part(installation: Installation, origin: Origin | None) -> str:
+    """What is missing in the list; empty if nothing is."""
+    if sees_only_own_jobs(installation):
+        return ONLY_OWN
+    return ONLY_PRINTERS if origin is None and lacks_cups(installation) else ""
+
+
 def _arguments(
-    queue: str | None, user: str | None, location: str | None, states: Sequence[str], ended: int
+    queue: str | None,
+    user: str | None,
+    location: str | None,
+    states: Sequence[str],
+    origin: Origin | None,
+    ended: int,
 ) -> list[str]:
     """The options for other hosts. Defaults are left out, so that a rule of sudo is short."""
-    options = {"--queue": queue, "--user": user, "--location": location}
+    options = {"--queue": queue, "--user": user, "--location": location, "--origin": origin}
     words = [f"{name}={value}" for name, value in options.items() if value is not None]
     words += [f"--state={state}" for state in states]
     return [*words, f"--ended={ended}"] if ended != ENDED else words

@@ -6,11 +6,13 @@ CupsAway or CupsRefused if the journal or CUPS cannot be read.
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cirrus_bridge.base.errors import CupsGone
@@ -24,7 +26,7 @@ from cirrus_bridge.journal.documents import Delivery, Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, State
 
 # RFC 8011, 5.3.7
-_STATES = {
+JOB_STATES = {
     3: tr("pending"),
     4: tr("held"),
     5: tr("processing"),
@@ -35,7 +37,7 @@ _STATES = {
 }
 FORGOTTEN = tr("forgotten")
 MOST_ASKED_FOR = 100  # jobs, one by one; one request lists all that CUPS has
-STATES = (*_STATES.values(), FORGOTTEN)
+STATES = (*JOB_STATES.values(), FORGOTTEN)
 _NOT_ACCEPTED = dict.fromkeys(State, tr("perhaps printed (no response to the submit)")) | {
     State.SENDING: tr("not submitted"),
     State.WAITING: tr("held until the server works again"),
@@ -54,6 +56,13 @@ _IN_CLOUD = {
     DeliveryState.TRASHED: tr("trashed"),
 }
 _UNRELEASED = tr("waiting for release")
+
+
+class Origin(enum.StrEnum):
+    """Where a job came from: a queue of CUPS, or a client of a printer without a driver."""
+
+    CUPS = "cups"
+    PRINTERS = "printers"
 
 
 class JobEvent(NamedTuple):
@@ -77,11 +86,21 @@ class JobView:
     has_journal: bool = True
 
     @property
+    def origin(self) -> Origin:
+        """Where the job came from."""
+        return Origin.CUPS
+
+    @property
+    def client(self) -> str | None:
+        """The address of the IPP client that sent the job to a printer without a driver."""
+        return None
+
+    @property
     def state(self) -> str:
         """The IPP keyword of the job's state in CUPS, or FORGOTTEN."""
         if self.cups is None:
             return FORGOTTEN
-        return _STATES.get(self.cups.state, str(self.cups.state))
+        return JOB_STATES.get(self.cups.state, str(self.cups.state))
 
     @property
     def has_ended(self) -> bool:
@@ -105,27 +124,41 @@ class JobView:
 
     @property
     def _begun(self) -> datetime | None:
-        return _time(self.documents[0].created_at_s) if self.documents else None
+        return time_of(self.documents[0].created_at_s) if self.documents else None
 
     def _cups_time(self, of: str) -> datetime | None:
-        return _time(self.cups.attributes.number(f"time-at-{of}")) if self.cups else None
+        return time_of(self.cups.attributes.number(f"time-at-{of}")) if self.cups else None
+
+    @property
+    def completed(self) -> datetime | None:
+        return self._cups_time("completed")
+
+    @property
+    def title(self) -> str:
+        said = self.cups.text("job-name") if self.cups else ""
+        return said or (self.documents[-1].title if self.documents else "")
+
+    @property
+    def message(self) -> str:
+        return self.cups.message if self.cups else ""
 
     @property
     def document(self) -> dict[str, Any]:
         """The whole job, for JSON."""
-        title = self.cups.text("job-name") if self.cups else ""
         return {
             "job": self.job_id,
+            "origin": str(self.origin),
+            "client": self.client,
             "queue": self.queue,
             "user": self.user,
             "account": self.documents[-1].account if self.documents else "",
             "accounting_user": self.documents[-1].accounting_user if self.documents else "",
-            "title": title or (self.documents[-1].title if self.documents else ""),
+            "title": self.title,
             "state": self.state,
             "created": self.created,
-            "completed": self._cups_time("completed"),
+            "completed": self.completed,
             "progress": self.cups.progress if self.cups else None,
-            "message": self.cups.message if self.cups else "",
+            "message": self.message,
             "pages": _total(self.documents) if self.has_journal else None,
             "delivered_pages": (
                 _total(self.documents, delivered=True) if self.has_journal else None
@@ -142,6 +175,7 @@ class JobView:
     @property
     def moments(self) -> list[JobEvent]:
         """The events with a known time, in order."""
+        # of events within a second, the end in CUPS is the last one: CUPS has whole seconds
         ended = tr("ended in CUPS: {state}", state=self.state)
         # CUPS keeps only the time of the last run, which may be the run that reports the outcome
         run = self._cups_time("processing")
@@ -153,13 +187,17 @@ class JobView:
             (run, ran),
             (self._cups_time("completed"), ended),
         ]
+        known = self._in_order(found)
+        return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
+
+    def _in_order(self, found: list[tuple[datetime | None, str]]) -> list[JobEvent]:
+        """The known ones of these events and of the documents' events, in order."""
         for document in self.documents:
             which = tr("document {number}: ", number=document.key.number)
             for at, what in _happened(document):
                 found.append((at, joined("", (which, what)) if len(self.documents) > 1 else what))
         known = [JobEvent(at, what) for at, what in found if at is not None]
-        # CUPS has whole seconds; within a second, the end in CUPS is the last event
-        return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
+        return sorted(known, key=lambda each: each.at)
 
 
 def job_rows(job: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -175,7 +213,8 @@ def job_rows(job: Mapping[str, Any]) -> list[dict[str, Any]]:
         for delivery in document["deliveries"]
     ] or [{"says": ""}]
     progress = job["progress"] if job["state"] == "processing" else None
-    found[0] = {**job, "progress": progress, **found[0]}
+    origin = job.get("client") or ("" if job.get("origin") == Origin.PRINTERS else "CUPS")
+    found[0] = {**job, "from": origin, "progress": progress, **found[0]}
     there, here = found[-1]["says"], job["message"]
     found[-1]["says"] = here if there in here else "; ".join(filter(None, (there, here)))
     return found
@@ -215,20 +254,23 @@ def find_earlier_jobs(
     Raises:
         CupsGone: the journal has no such job that has ended.
     """
-    times_s = [
-        document.closed_at_s
-        for document in history.documents_of_jobs(installation.state, [before]).documents
-    ]
-    if not any(times_s):
-        text = tr("The journal has no job {job} that has ended.", job=before)
-        raise CupsGone(text, tr("See cirrusctl jobs."))
-    earlier = history.closed_documents(installation.state, max(times_s), ended).documents
+    earlier = earlier_documents(installation.state, before, ended)
     job_ids = {document.key.job_id for document in earlier}
     documents, has_all = history.documents_of_jobs(installation.state, job_ids)
     keys = {(document.key.job_id, document.key.job_uuid) for document in earlier}
     documents = [each for each in documents if (each.key.job_id, each.key.job_uuid) in keys]
     jobs = [job for job in _jobs(installation, job_ids) if (job.job_id, job.job_uuid) in keys]
     return [view for view in job_views(jobs, documents) if view.has_ended], has_all
+
+
+def earlier_documents(folder: Path, before: int, ended: int) -> list[Document]:
+    """The last `ended` documents that a journal closed before those of a job. Raises CupsGone if
+    the journal has no such job that has ended."""
+    documents = history.documents_of_jobs(folder, [before]).documents
+    if not (times_s := [each.closed_at_s for each in documents if each.closed_at_s]):
+        text = tr("The journal has no job {job} that has ended.", job=before)
+        raise CupsGone(text, tr("See cirrusctl jobs."))
+    return history.closed_documents(folder, max(times_s), ended).documents
 
 
 def find_job(installation: Installation, job_id: int) -> JobView | None:
@@ -306,18 +348,18 @@ def _document(document: Document) -> dict[str, Any]:
         "size_bytes": document.size_bytes,
         "pages": document.pages,
         "reprints": document.reprints,
-        "begun": _time(document.created_at_s),
-        "changed": _time(document.updated_at_s),
-        "accepted": _time(document.accepted_at_s),
-        "closed": _time(document.closed_at_s),
+        "begun": time_of(document.created_at_s),
+        "changed": time_of(document.updated_at_s),
+        "accepted": time_of(document.accepted_at_s),
+        "closed": time_of(document.closed_at_s),
         "deliveries": [
             {
                 "target": str(delivery.receipt.target),
                 "cloud_job": delivery.receipt.cloud_job_id,
                 "state": _state_word(document, delivery),
                 "message": delivery.status.message,
-                "received": _time(delivery.received_at_s),
-                "ended": _time(delivery.final_at_s),
+                "received": time_of(delivery.received_at_s),
+                "ended": time_of(delivery.final_at_s),
                 "server_times": {
                     name: getattr(delivery.status, name)
                     for name in ("submitted", "received", "delivered")
@@ -329,12 +371,12 @@ def _document(document: Document) -> dict[str, Any]:
 
 
 def _happened(document: Document) -> Iterator[tuple[datetime | None, str]]:
-    yield _time(document.created_at_s), tr("the backend started to send the document")
+    yield time_of(document.created_at_s), tr("Cirrus Bridge started to send the document")
     if document.state not in ACCEPTED:
         what = tr("the document is {phase}", phase=_NOT_ACCEPTED[document.state])
         if sent := document.confirmed_bytes:
             what = tr("{what}; the server has {count} bytes", what=what, count=sent)
-        yield _time(document.updated_at_s), what
+        yield time_of(document.updated_at_s), what
     else:
         listed = (
             tr("{target} as {job}", target=each.receipt.target, job=each.receipt.cloud_job_id)
@@ -344,14 +386,14 @@ def _happened(document: Document) -> Iterator[tuple[datetime | None, str]]:
         what = tr("accepted by the cloud: {names}", names=names)
         if size := document.size_bytes:
             what = tr("accepted by the cloud ({count} bytes): {names}", count=size, names=names)
-        yield _time(document.accepted_at_s), what
+        yield time_of(document.accepted_at_s), what
     for delivery in document.deliveries:
         yield from _happened_there(document, delivery)
     if document.state is State.CLOSED:
         what = tr("the document is finished")
         if not all(each.status.state.is_final for each in document.deliveries):
             what = tr("the document is no longer followed; the cloud may still print it")
-        yield _time(document.closed_at_s), what
+        yield time_of(document.closed_at_s), what
 
 
 def _happened_there(
@@ -361,11 +403,11 @@ def _happened_there(
     if status.received or status.state is DeliveryState.RECEIVED:
         what = _there(tr("received for {target}", target=target), status.received)
         said = "" if status.state.is_final else status.message
-        yield _time(delivery.received_at_s), joined(": ", filter(None, (what, said)))
+        yield time_of(delivery.received_at_s), joined(": ", filter(None, (what, said)))
     if status.state.is_final:
         state = _state_word(document, delivery)
         what = _there(tr("{state} at {target}", state=state, target=target), status.delivered)
-        yield _time(delivery.final_at_s), joined(": ", filter(None, (what, status.message)))
+        yield time_of(delivery.final_at_s), joined(": ", filter(None, (what, status.message)))
 
 
 def _there(what: Words, server_time: str) -> Words:
@@ -374,5 +416,5 @@ def _there(what: Words, server_time: str) -> Words:
     return tr("{what} (server: {time})", what=what, time=server_time)
 
 
-def _time(seconds: float | None) -> datetime | None:
+def time_of(seconds: float | None) -> datetime | None:
     return None if not seconds else datetime.fromtimestamp(seconds, UTC).astimezone()

@@ -122,7 +122,7 @@ def test_the_command_line() -> None:
 
 def test_arguments_of_jobs() -> None:
     """Without filters there is no argument, so that a rule of sudo can be exact."""
-    assert _arguments(None, None, None, [], ENDED) == []
-    assert _arguments("a b", None, None, ["held", "pending"], 5) == [
+    assert _arguments(None, None, None, [], None, ENDED) == []
+    assert _arguments("a b", None, None, ["held", "pending"], None, 5) == [
         *("--queue=a b", "--state=held", "--state=pending", "--ended=5")
     ]
