@@ -6,7 +6,7 @@ import base64
 import contextlib
 import http.client
 import os
-import shutil
+import pwd
 import ssl
 from collections.abc import Iterator
 
@@ -25,6 +25,7 @@ from cirrus_bridge.ipp.message import (
 )
 from cirrus_bridge.ipp.values import MimeType, Name, Uri
 from cirrus_bridge.ipp_server.certificates import FILE
+from cirrus_bridge.journal.run_notes import make_state_folder
 from paths import WELCOME
 from printer_site import PrinterSite
 
@@ -37,8 +38,8 @@ class _SignedSite(PrinterSite):
     def configure(self, server: str | None = None) -> None:
         super().configure(server)
         path = self.config / ACCOUNTS
-        set_account(path, "ann", PASSWORD)
-        shutil.copystat(self.config / "servers.d", path.parent)
+        make_state_folder(self.state)
+        set_account(path, "ann", PASSWORD, group=pwd.getpwuid(self.state.stat().st_uid).pw_gid)
 
     def is_up(self) -> bool:
         assert self.program is not None

@@ -28,7 +28,7 @@ from cirrus_bridge.ipp.values import Keyword, MimeType, Name, Uri
 from cloudlet_server import CloudletServer
 from ports import reserved_port
 from programs import Program
-from workerd import copy_keys
+from workerd import as_user_of, copy_keys
 
 PROGRAM = Path(sys.executable).with_name("cirrus-printers")
 PATIENCE_S = 120.0
@@ -110,7 +110,7 @@ class PrinterSite:
         keys = copy_keys(self.environ)
         with (self.root / "printers.log").open("a") as log:
             self.program = Program(
-                [PROGRAM],
+                [*as_user_of(self.environ), PROGRAM],
                 env=os.environ | self.environ | {"CREDENTIALS_DIRECTORY": str(keys)},
                 stderr=log,
                 text=True,

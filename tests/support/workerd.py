@@ -42,14 +42,11 @@ def start_workerd(
         outer: the command of a program that starts the service, and needs root.
     """
     copies = copy_keys(environ)
-    owner = Path(environ["CIRRUS_BRIDGE_STATE"]).stat().st_uid
-    may_change = os.geteuid() == 0 and all(path.stat().st_mode & 1 for path in REPO.parents)
-    user = ("setpriv", f"--reuid={owner}", "--regid=lp", "--groups=lp", "--")
     workers = Path(environ["CIRRUS_BRIDGE_WORKERS"])
     workers.unlink(missing_ok=True)  # of a service that was killed
     with log.open("a") as lines:
         service = Program[str](
-            [*outer, *(user if may_change else ()), *command],
+            [*outer, *as_user_of(environ), *command],
             env=os.environ | environ | {"CREDENTIALS_DIRECTORY": str(copies)},
             stderr=lines,
             text=True,
@@ -64,9 +61,18 @@ def start_workerd(
     return service
 
 
+def as_user_of(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The beginning of a command that runs as the owner of the journal, in CUPS's group; empty if
+    this user may not change, or that user could not read the programs."""
+    may_change = os.geteuid() == 0 and all(path.stat().st_mode & 1 for path in REPO.parents)
+    if not may_change:
+        return ()
+    owner = Path(environ["CIRRUS_BRIDGE_STATE"]).stat().st_uid
+    return ("setpriv", f"--reuid={owner}", "--regid=lp", "--groups=lp", "--")
+
+
 def copy_keys(environ: Mapping[str, str]) -> Path:
-    """Copy the files with keys and accounts for a service, as systemd does; return the folder of
-    the copies."""
+    """Copy the key files for the service, as systemd does; return the folder of the copies."""
     make_state_folder(Path(environ["CIRRUS_BRIDGE_STATE"]))
     owner = Path(environ["CIRRUS_BRIDGE_STATE"]).stat().st_uid
     copies = Path(environ["CIRRUS_BRIDGE_WORKERS"]).with_name("keys")
@@ -74,9 +80,8 @@ def copy_keys(environ: Mapping[str, str]) -> Path:
     shutil.rmtree(copies, ignore_errors=True)
     copies.mkdir(parents=True)
     os.chown(copies.parent, owner, -1)
-    folder = Path(environ["CIRRUS_BRIDGE_CONFIG"])
-    for file in (*folder.glob("servers.d/*"), *folder.glob("printers.d/*")):
-        copy = copies / f"{file.parent.name}_{file.name}"
+    for file in Path(environ["CIRRUS_BRIDGE_CONFIG"], "servers.d").iterdir():
+        copy = copies / f"servers.d_{file.name}"
         shutil.copyfile(file, copy)
         copy.chmod(0o400)
         os.chown(copy, owner, -1)

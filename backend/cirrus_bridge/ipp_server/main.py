@@ -143,8 +143,7 @@ async def _serve(
 
 def _gate(folders: Folders, settings: PrinterSettings, clock: Clock) -> Gate:
     networks = AllowedNetworks(settings.networks, clock.monotonic_s)
-    copy = (folders.credentials or folders.configuration) / str(ACCOUNTS).replace("/", "_")
-    accounts = copy if copy.exists() else folders.configuration / ACCOUNTS
+    accounts = folders.configuration / ACCOUNTS
     return Gate(settings, networks.allows, sign_in(settings, accounts, clock.monotonic_s))
 
 
