@@ -12,8 +12,8 @@ import sys
 import time
 
 from cirrus_bridge.base.model import Place
+from cirrus_bridge.drivers.offered_printers import offered_printers
 from cirrus_bridge.ipp_server.dns_sd import Announcements, Ports
-from cirrus_bridge.ipp_server.printers import offered_printers
 from cirrus_bridge.ipp_server.txt_record import AnnouncedPrinter
 
 PLACE = Place("print.example.com", "Acme", "Paris")

@@ -6,10 +6,10 @@ from typing import Any
 
 from cirrus_bridge.base.model import NO_OPTIONS, DeviceOptions, Place
 from cirrus_bridge.config.devices import DeclaredDevices, DeviceEntry
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
 from cirrus_bridge.ipp.message import Attribute, Attributes, Group, decode, encode
 from cirrus_bridge.ipp.values import Value
 from cirrus_bridge.ipp_server.printer_attributes import PrinterUri, ServiceFacts
-from cirrus_bridge.ipp_server.printers import OfferedPrinter, offered_printers
 
 PLACE = Place("print.example.com", "Acme", "Paris")
 FACTS = ServiceFacts(

@@ -15,9 +15,9 @@ from cirrus_bridge.base.model import Place
 from cirrus_bridge.config.devices import read_devices
 from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.config.servers import Server
+from cirrus_bridge.drivers.deliverable import why_not
 from cirrus_bridge.drivers.device_cache import DeviceCache
-from cirrus_bridge.ipp_server.documents.formats import delivered_as
-from cirrus_bridge.ipp_server.printers import OfferedPrinter, offered_printers
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
 
 _AT_ONCE = 16
 
@@ -48,8 +48,8 @@ def find_printers(
     declared = read_devices(configuration.folder)
     printers = {}
     for printer in offered_printers(answers, configuration.printers.offers, declared):
-        if delivered_as(printer.formats) is None:
-            tell(f"{printer.target} is not offered: no format of the device can be made here")
+        if reason := why_not(printer.formats):
+            tell(f"{printer.target} is not offered: {reason}")
         else:
             printers[printer.name] = printer
     return FoundPrinters(printers, frozenset(away))

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cirrus_bridge.config.printers import PrinterSettings
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp_server.access import Accounts
 from cirrus_bridge.ipp_server.certificates import check_certificate, own_certificate
 from cirrus_bridge.ipp_server.dns_sd import Announcements, Ports, announced_host
 from cirrus_bridge.ipp_server.documents.formats import URF, supported
 from cirrus_bridge.ipp_server.interfaces import interface_addresses, links
 from cirrus_bridge.ipp_server.printer_attributes import urf
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.txt_record import AnnouncedPrinter
 
 _HOST = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,252}")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from cirrus_bridge.base.text import fitting
+from cirrus_bridge.drivers.offered_printers import PATH
 from cirrus_bridge.ipp.message import Attribute, Attributes, Group, decode, encode
 from cirrus_bridge.ipp.values import (
     Charset,
@@ -19,7 +20,6 @@ from cirrus_bridge.ipp.values import (
     Uri,
     Value,
 )
-from cirrus_bridge.ipp_server.printers import PATH
 from cirrus_bridge.ipp_server.spool import SpooledJob
 
 NAME_BYTES = 255

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, PrintJob
 from cirrus_bridge.base.text import fitting
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp.message import Attributes
 from cirrus_bridge.ipp.values import OutOfBand, Range
 from cirrus_bridge.ipp_server.job_media import read_media
 from cirrus_bridge.ipp_server.job_template import offer_of
 from cirrus_bridge.ipp_server.job_values import NAME_BYTES, JobValues
 from cirrus_bridge.ipp_server.media import AskedPaper
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
 
 SECRETS = frozenset({"job-password", "job-password-encryption"})  # no other client may see them
 _READ_BY_NAME = SECRETS | {"job-name", "media", "media-col"}

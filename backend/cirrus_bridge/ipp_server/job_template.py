@@ -15,6 +15,7 @@ from typing import NamedTuple
 from cirrus_bridge.base.device_options import ATTRIBUTES, FINISHINGS
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, DeviceOptions
 from cirrus_bridge.drivers.capabilities import Capabilities
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.drivers.ppd import PIN_DIGITS
 from cirrus_bridge.ipp.values import (
     Collection,
@@ -33,7 +34,6 @@ from cirrus_bridge.ipp_server.media import (
     OfferedPaper,
     custom_keyword,
 )
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.tray_names import AUTO
 
 Described = dict[str, Sequence[Value]]

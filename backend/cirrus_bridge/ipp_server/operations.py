@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import tr, translated
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp.message import (
     Attribute,
     Attributes,
@@ -24,7 +25,6 @@ from cirrus_bridge.ipp.values import EnumValue, Keyword, OutOfBand, Text, Value
 from cirrus_bridge.ipp_server.job_attributes import NAME_BYTES, encoded, job_attributes
 from cirrus_bridge.ipp_server.job_options import SECRETS, read_job
 from cirrus_bridge.ipp_server.printer_attributes import COMPRESSIONS, WHICH_JOBS, select
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.requests import Client, Refusal, Request, Response, unsupported
 from cirrus_bridge.ipp_server.spool import INCOMING, IncomingDocument, Spool, SpooledJob
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
 
-from cirrus_bridge.ipp_server.printers import PATH
+from cirrus_bridge.drivers.offered_printers import PATH
 from cirrus_bridge.ipp_server.requests import Client
 from cirrus_bridge.ipp_server.service import PrinterService
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cirrus_bridge.base.text import fitting
 from cirrus_bridge.drivers.capabilities import Capabilities
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES
 from cirrus_bridge.ipp.message import Operation
 from cirrus_bridge.ipp.values import (
@@ -32,7 +33,6 @@ from cirrus_bridge.ipp_server.job_template import (
     is_job_template,
     offer_of,
 )
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
 
 STATE_ATTRIBUTES = frozenset(
     {

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from cirrus_bridge.base.media import self_describing_names, shown_as
 from cirrus_bridge.base.text import one_line
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp_server.job_template import offer_of
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.tray_names import AUTO
 
 MEDIA_TYPE = "text/strings"

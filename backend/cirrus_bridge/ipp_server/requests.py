@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import tr, translated
+from cirrus_bridge.drivers.offered_printers import PATH
 from cirrus_bridge.ipp.message import (
     Attribute,
     Attributes,
@@ -21,7 +22,6 @@ from cirrus_bridge.ipp.message import (
     encode,
 )
 from cirrus_bridge.ipp.values import Charset, Language, OutOfBand, String, Text, Uri, Value
-from cirrus_bridge.ipp_server.printers import PATH
 
 _VERSIONS = (1, 2)
 _LANGUAGE = re.compile("[a-z0-9]+(-[a-z0-9]+)*")

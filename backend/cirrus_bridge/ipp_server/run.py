@@ -30,13 +30,14 @@ from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.config.devices import read_devices
 from cirrus_bridge.config.load import Configuration, load
 from cirrus_bridge.config.queue_uri import QueueUri, followed_uri, parse_queue_uri
+from cirrus_bridge.drivers.deliverable import delivered_as
 from cirrus_bridge.drivers.device_cache import DeviceCache
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
 from cirrus_bridge.ipp_server.documents.conversion import Wanted, convert
-from cirrus_bridge.ipp_server.documents.formats import delivered_as, is_laid_out
+from cirrus_bridge.ipp_server.documents.formats import is_laid_out
 from cirrus_bridge.ipp_server.job_attributes import all_asked_attributes
 from cirrus_bridge.ipp_server.job_options import RequestedJob, print_job, read_job
 from cirrus_bridge.ipp_server.outcomes import CANCELING, in_every_language
-from cirrus_bridge.ipp_server.printers import OfferedPrinter, offered_printers
 from cirrus_bridge.ipp_server.spool import SpooledJob, converted_path, read_spooled
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, UNSENT, WAITS, State

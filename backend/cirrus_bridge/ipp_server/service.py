@@ -14,6 +14,7 @@ from cirrus_bridge.base.model import DocumentKey, Place
 from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.config.printers import PrinterSettings
 from cirrus_bridge.delivery.tracking import TrackedDelivery
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp.message import JobState, PrinterState
 from cirrus_bridge.ipp.values import Value
 from cirrus_bridge.ipp_server.device_list import FoundPrinters
@@ -23,7 +24,6 @@ from cirrus_bridge.ipp_server.job_processes import JobProcesses
 from cirrus_bridge.ipp_server.operations import PrinterStatus
 from cirrus_bridge.ipp_server.outcomes import IN_DEVICE, outcome_of
 from cirrus_bridge.ipp_server.printer_attributes import PrinterUri, ServiceFacts, description
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
 from cirrus_bridge.ipp_server.requests import Client
 from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
 

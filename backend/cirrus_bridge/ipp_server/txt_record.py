@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cirrus_bridge.base.media import Paper
 from cirrus_bridge.base.text import cut, one_line
-from cirrus_bridge.ipp_server.printers import OfferedPrinter
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 
 LABEL_BYTES = 63  # of one part of a DNS name (RFC 1035, 2.3.4)
 _STRING_BYTES = 255  # of one string of a TXT record (RFC 1035, 3.3)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cirrus_bridge.drivers.deliverable import delivered_as, why_not
 from cirrus_bridge.ipp_server.documents.formats import (
-    delivered_as,
     detect,
     is_laid_out,
     supported,
-    why_not,
 )
 from images import png
 from raster_documents import Picture, pwg_raster, urf

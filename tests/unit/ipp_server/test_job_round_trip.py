@@ -18,11 +18,11 @@ from cirrus_bridge.base.model import DeviceOptions, PrintJob
 from cirrus_bridge.config.devices import DeclaredDevices, DeviceEntry
 from cirrus_bridge.cups.ppd_file import QueueDriver, queue_driver
 from cirrus_bridge.drivers.devices import devices
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
 from cirrus_bridge.ipp.values import Collection, EnumValue, Keyword, Value
 from cirrus_bridge.ipp_server.job_options import print_job, read_job
 from cirrus_bridge.ipp_server.media import Media
 from cirrus_bridge.ipp_server.printer_attributes import description
-from cirrus_bridge.ipp_server.printers import OfferedPrinter, offered_printers
 from cirrus_bridge.sending.job_props import job_props, secret_props
 from described_devices import PAPERS, nasty_answer, texts
 from offered_printers import FACTS, PLACE, asked, offered

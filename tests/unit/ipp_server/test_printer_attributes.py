@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_bridge.base.model import DeviceOptions
+from cirrus_bridge.drivers.offered_printers import offered_printers
 from cirrus_bridge.ipp.message import Attribute, Group, decode, encode
 from cirrus_bridge.ipp.values import Collection, Keyword, OutOfBand, Range, Text, Value
 from cirrus_bridge.ipp_server.printer_attributes import (
@@ -19,7 +20,6 @@ from cirrus_bridge.ipp_server.printer_attributes import (
     description,
     select,
 )
-from cirrus_bridge.ipp_server.printers import offered_printers
 from described_devices import LINUX, MONO, WINDOWS, many_of_everything, texts
 from offered_printers import FACTS, PLACE, offered
 

@@ -9,7 +9,7 @@ import pytest
 
 from cirrus_bridge.base.media import Paper
 from cirrus_bridge.base.model import DeviceOptions, Place
-from cirrus_bridge.ipp_server.printers import OfferedPrinter, offered_printers
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
 from cirrus_bridge.ipp_server.txt_record import (
     AnnouncedPrinter,
     instance_name,

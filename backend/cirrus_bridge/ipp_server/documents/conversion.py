@@ -43,7 +43,7 @@ class Wanted:
     """What a job wants of its document.
 
     Attributes:
-        deliver: what the device gets: "pdf", "ps" or "txt" (`formats.delivered_as`).
+        deliver: what the device gets: "pdf", "ps" or "txt" (`deliverable.delivered_as`).
         page_ranges: the pages that are printed, counted from 1; empty for all.
         page_size_mm: width and height of the paper on which an image is placed. None makes a page
             as large as the image.

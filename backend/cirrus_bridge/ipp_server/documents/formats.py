@@ -6,8 +6,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 
-from cirrus_bridge.base.translation import tr
-from cirrus_bridge.ipp_server.documents import postscript, pwg_raster, urf
+from cirrus_bridge.drivers.deliverable import delivered_as, installed_converter
+from cirrus_bridge.ipp_server.documents import pwg_raster, urf
 
 PDF, JPEG, PNG = "application/pdf", "image/jpeg", "image/png"
 PWG_RASTER, URF, TEXT = "image/pwg-raster", "image/urf", "text/plain"
@@ -26,7 +26,7 @@ _CONTROLS = frozenset(range(32)) - {*b"\t\n\f\r\x1b"}
 
 def supported(
     device_formats: frozenset[str],
-    converter: Callable[[], str | None] = postscript.converter,
+    converter: Callable[[], str | None] = installed_converter,
 ) -> tuple[str, ...]:
     """The document-format-supported of a device, best first, by the formats that it accepts (as the
     API names them). Empty if the device cannot be offered."""
@@ -35,40 +35,6 @@ def supported(
         return ()
     laid_out = _LAID_OUT if delivered != "txt" else ()
     return (*laid_out, *((TEXT,) if "txt" in device_formats else ()), ANY)
-
-
-def delivered_as(
-    device_formats: frozenset[str],
-    converter: Callable[[], str | None] = postscript.converter,
-) -> str | None:
-    """What the device gets: pdf, ps or txt; None if the device cannot be offered.
-
-    Args:
-        device_formats: as the API names them; empty if unknown. Every location prints PDF.
-        converter: the program that makes PostScript, if there is one.
-    """
-    if not device_formats or device_formats & {"any", "pdf"}:
-        return "pdf"
-    if "ps" in device_formats and converter():
-        return "ps"
-    return "txt" if "txt" in device_formats else None
-
-
-def why_not(
-    device_formats: frozenset[str],
-    converter: Callable[[], str | None] = postscript.converter,
-) -> str:
-    """Why a device cannot be offered, for the administrator; empty if it can."""
-    if delivered_as(device_formats, converter):
-        return ""
-    if "ps" in device_formats:
-        return tr(
-            "The device takes PostScript only. Install poppler-utils (pdftops) or ghostscript."
-        )
-    return tr(
-        "The device takes {formats} only, which cannot be made from PDF.",
-        formats=", ".join(sorted(device_formats)),
-    )
 
 
 def is_laid_out(media_type: str) -> bool:

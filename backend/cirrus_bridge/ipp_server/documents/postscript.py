@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from cirrus_bridge.base.errors import UnreadableDocument
 from cirrus_bridge.base.subprocesses import ProgramFailed, output_of
 from cirrus_bridge.base.translation import tr
+from cirrus_bridge.drivers.deliverable import installed_converter
 from cirrus_bridge.ipp_server.documents.raster import damaged
 
 _LIMIT_S = 600.0
@@ -25,11 +24,6 @@ _COMMANDS = {
 }
 
 
-def converter(find: Callable[[str], str | None] = shutil.which) -> str | None:
-    """The name of the first program that is installed; None if there is none."""
-    return next((name for name in _COMMANDS if find(name)), None)
-
-
 def write_postscript(source: Path, target: Path, name: str | None = None) -> None:
     """Write a PDF as PostScript.
 
@@ -40,7 +34,7 @@ def write_postscript(source: Path, target: Path, name: str | None = None) -> Non
         BadDocument: the program cannot convert the PDF, or needs more than ten minutes.
         UnreadableDocument: no program is installed.
     """
-    name = name or converter()
+    name = name or installed_converter()
     if name is None:
         raise UnreadableDocument(
             tr("The device takes PostScript only. Install poppler-utils (pdftops) or ghostscript.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cirrus_bridge.base.model import Place, Target
-from cirrus_bridge.ipp_server.printers import OfferedPrinter, offered_printers
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
 
 PARIS = Place("print.example.com", "Acme", "Paris")
 
