@@ -1,5 +1,8 @@
-"""Which job runs when: one job of a printer at a time, a few of all, and none for a server that is
-away but the first job that waits for that server.
+"""Which job runs when: one job of a client at each printer, a few of all, and none for a server
+that is away but the first job that waits for that server.
+
+The jobs of a client come out in their order. Clients take turns, so a client with many jobs, or
+with a document that takes long, does not keep others waiting.
 
 All methods run in one thread, the event loop's, but for `cancel`'s caller, who gets there by the
 service.
@@ -9,20 +12,25 @@ from __future__ import annotations
 
 import logging
 import random
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.translation import joined
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.ipp.message import JobState
+from cirrus_bridge.ipp_server.documents.raster import too_large
 from cirrus_bridge.ipp_server.job_processes import ENDED
-from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome
+from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome, in_every_language
 from cirrus_bridge.ipp_server.printer_attributes import OPERATION_WAIT_S
+from cirrus_bridge.ipp_server.shares import in_turns, owner_of
 from cirrus_bridge.ipp_server.spool import INCOMING, Spool, SpooledJob
 from cirrus_bridge.sending.patience import waits
 
 MOST_RUNS = 8
+MOST_RUNS_OF_A_NETWORK = 6  # the others are for other clients
 KILLED_WAIT_S = 1.0
 SHORTEST_WAIT_S = 0.1
 Company = tuple[str, str]
@@ -69,25 +77,32 @@ class Dispatcher:
     def step(self) -> float:
         """Start the runs that are due; return the seconds until the next one may be due."""
         now_s = self.clock.monotonic_s()
-        busy = {job.printer for job in self._running.values()}
+        dues_s = [now_s + OPERATION_WAIT_S, *(at for at in self._broken.values() if at > now_s)]
         asked = {company_of(job) for job in self._running.values()} & self.outages.keys()
-        for job in self.spool.open_jobs():
-            if len(self._running) >= MOST_RUNS:
-                break
-            if job.printer in busy or not self._may_run(job, now_s):
+        ready = [job for job in self.spool.open_jobs() if self._may_run(job, now_s)]
+        for job in in_turns(ready):
+            if self._must_wait(job):
                 continue
             company = company_of(job)
             outage = self.outages.get(company)
             if outage is not None and CANCELING not in job.reasons:
                 is_probe = company not in asked  # the first job that waits
                 asked.add(company)
+                dues_s += [outage.due_s] if is_probe else []
                 if not is_probe or outage.due_s > now_s:
                     continue
-            busy.add(job.printer)
             self._start(job)
         self._abort_unfinished()
-        dues_s = [*(each.due_s for each in self.outages.values()), *self._broken.values()]
-        return max(SHORTEST_WAIT_S, min(dues_s, default=now_s + OPERATION_WAIT_S) - now_s)
+        return max(SHORTEST_WAIT_S, min(dues_s) - now_s)
+
+    def _must_wait(self, job: SpooledJob) -> bool:
+        """Whether a job waits for a run: of another job of its client, or of any client."""
+        running = self._running.values()
+        owner = owner_of(job)
+        here = sum(owner_of(each).network == owner.network for each in running)
+        if len(running) >= MOST_RUNS or here >= MOST_RUNS_OF_A_NETWORK:
+            return True
+        return any(each.printer == job.printer and owner_of(each) == owner for each in running)
 
     def cancel(self, job: SpooledJob) -> bool:
         """Cancel a job; False if the cloud has the job."""
@@ -144,7 +159,7 @@ class Dispatcher:
             self._running[job.job_id] = changed
             self.processes.start(job.job_id)
 
-    def _ended(self, job_id: int, signal: int) -> None:
+    def _ended(self, job_id: int, number: int) -> None:
         """Handle the end of a run by its last news."""
         job = self._running.pop(job_id, None)
         said = self._news.pop(job_id, None)
@@ -153,8 +168,11 @@ class Dispatcher:
         company = company_of(job)
         now = self.spool.get(job_id)
         is_canceling = now is not None and CANCELING in now.reasons
+        if said is None and number == signal.SIGXCPU:
+            self._took_too_long(job_id)
+            return
         if said is None:
-            _log.error("job=%d the run was ended by signal %d", job_id, signal)
+            _log.error("job=%d the run was ended by signal %d", job_id, number)
             self._broken[job_id] = self.clock.monotonic_s() + KILLED_WAIT_S
             return
         self._broken.pop(job_id, None)
@@ -167,6 +185,14 @@ class Dispatcher:
             self._end(job_id, JobState.CANCELED, ("job-canceled-by-user",), said["canceled"])
         elif "error" in said and not is_canceling:
             self._failed(job_id, company, said)
+
+    def _took_too_long(self, job_id: int) -> None:
+        """End a job whose conversion was ended (`documents.limits`): another run would not do
+        better. Nothing was sent."""
+        error = too_large("the conversion took too long")
+        _log.info("job=%d %s (%s) %s", job_id, error.text, error.code, error.detail)
+        said = in_every_language(joined(" ", (error.for_person, f"({error.code})")))
+        self._end(job_id, JobState.ABORTED, ("aborted-by-system", "document-format-error"), said)
 
     def _failed(self, job_id: int, company: Company, said: Mapping[str, Any]) -> None:
         then, message = said["then"], said["message"]
@@ -201,6 +227,7 @@ class Dispatcher:
     def _end(
         self, job_id: int, state: JobState, reasons: tuple[str, ...], message: Mapping[str, str]
     ) -> None:
+        self._broken.pop(job_id, None)
         now_s = self.clock.wall_s()
         ended = self.spool.end(job_id, state, now_s, reasons=reasons, message=message)
         if ended is not None:

@@ -26,6 +26,7 @@ from cirrus_bridge.ipp_server.job_attributes import NAME_BYTES, encoded, job_att
 from cirrus_bridge.ipp_server.job_options import SECRETS, read_job
 from cirrus_bridge.ipp_server.printer_attributes import COMPRESSIONS, WHICH_JOBS, select
 from cirrus_bridge.ipp_server.requests import Client, Refusal, Request, Response, unsupported
+from cirrus_bridge.ipp_server.shares import has_room
 from cirrus_bridge.ipp_server.spool import INCOMING, IncomingDocument, Spool, SpooledJob
 
 OCTETS = "application/octet-stream"
@@ -208,7 +209,8 @@ class Operations:
     def _new_job(self, request: Request) -> tuple[SpooledJob, Sequence[Attribute]]:
         """The job that a request asks for, and its attributes that the printer does not support."""
         printer, service = self._printer(request), self._service
-        if service.spool.count_open() >= service.most_jobs:
+        taken, host = service.spool.open_counts(), request.client.address
+        if not has_room(taken, host, request.user, service.most_jobs):
             raise Refusal(Status.BUSY, tr("The print server has too many jobs. Try again later."))
         self._document_form(request)
         attributes = Attributes(request.attributes | request.job)

@@ -35,6 +35,7 @@ from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
 from cirrus_bridge.ipp_server.documents.conversion import Wanted, convert
 from cirrus_bridge.ipp_server.documents.formats import is_laid_out
+from cirrus_bridge.ipp_server.documents.limits import Limits, limited
 from cirrus_bridge.ipp_server.job_attributes import all_asked_attributes
 from cirrus_bridge.ipp_server.job_options import RequestedJob, print_job, read_job
 from cirrus_bridge.ipp_server.outcomes import CANCELING, in_every_language
@@ -241,7 +242,8 @@ class _JobRun:
         folder = source.with_name(f"{source.name}.work")
         folder.mkdir(exist_ok=True)
         try:
-            made = convert(source, folder, job.media_type, wanted(asked, deliver))
+            with limited(Limits().of_document(job.size_bytes)):
+                made = convert(source, folder, job.media_type, wanted(asked, deliver))
             if made == source:
                 return source
             made.rename(kept)

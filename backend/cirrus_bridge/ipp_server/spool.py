@@ -218,6 +218,14 @@ class Spool:
             row = self._db.execute(f"SELECT count(*) FROM job WHERE {where}", values)
             return int(row.fetchone()[0])
 
+    def open_counts(self) -> dict[tuple[str, str], int]:
+        """The number of jobs that have not ended, by host and user."""
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT host, user, count(*) FROM job WHERE {_OPEN} GROUP BY host, user"
+            ).fetchall()
+        return {(host, user): count for host, user, count in rows}
+
     def change(self, job_id: int, *, unless_ended: bool = True, **values: Any) -> SpooledJob | None:
         """Change a job, and return it as it is now; None if there is no such job.
 

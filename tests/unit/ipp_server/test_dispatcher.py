@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ import pytest
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.ipp.message import JobState
-from cirrus_bridge.ipp_server.dispatcher import KILLED_WAIT_S, MOST_RUNS, Dispatcher
+from cirrus_bridge.ipp_server.dispatcher import (
+    KILLED_WAIT_S,
+    MOST_RUNS,
+    MOST_RUNS_OF_A_NETWORK,
+    Dispatcher,
+)
 from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome
 from cirrus_bridge.ipp_server.spool import INCOMING, Spool, SpooledJob
 
@@ -99,8 +105,8 @@ ERROR: dict[str, Any] = {
 }
 
 
-def test_one_job_of_a_printer_at_a_time(rig: _Rig) -> None:
-    """So that jobs come out in their order; other printers go on."""
+def test_one_job_of_a_client_at_a_time(rig: _Rig) -> None:
+    """So that a client's jobs come out in their order; other printers go on."""
     first, second, other = rig.add(), rig.add(), rig.add("q")
     assert rig.step() == [first, other]
     assert rig.step() == []
@@ -111,9 +117,48 @@ def test_one_job_of_a_printer_at_a_time(rig: _Rig) -> None:
 
 
 def test_a_few_runs_at_once(rig: _Rig) -> None:
-    """However many printers there are."""
+    """However many printers there are; and some are left for other clients."""
     ids = [rig.add(f"p{number}") for number in range(MOST_RUNS + 3)]
-    assert rig.step() == ids[:MOST_RUNS]
+    assert rig.step() == ids[:MOST_RUNS_OF_A_NETWORK]
+    others = [rig.add(host=f"192.0.2.{number}") for number in range(MOST_RUNS)]
+    assert rig.step() == others[: MOST_RUNS - MOST_RUNS_OF_A_NETWORK]
+
+
+@pytest.mark.attacker("network")
+def test_clients_take_turns(rig: _Rig) -> None:
+    """Send many jobs with the highest priority to a printer: another client's job runs at once,
+    and its later jobs in turns with them."""
+    many = [rig.add(priority=100) for _ in range(20)]
+    assert rig.step() == [many[0]]
+    others = [rig.add(host="192.0.2.7", user="bob") for _ in range(2)]
+    assert rig.step() == [others[0]]
+    rig.end(many[0], accepted=True)
+    rig.end(others[0], accepted=True)
+    assert rig.step() == [many[1], others[1]]
+
+
+@pytest.mark.attacker("network")
+def test_a_conversion_that_was_ended(rig: _Rig) -> None:
+    """Send a document that takes long to convert: the job ends, and is not tried again."""
+    job_id = rig.add()
+    rig.step()
+    rig.end(job_id, signal=signal.SIGXCPU)
+    assert rig.job(job_id).state is JobState.ABORTED
+    assert "CB-305" in rig.job(job_id).message[""]
+    assert rig.step() == []
+
+
+def test_nothing_to_do(rig: _Rig) -> None:
+    """A server that was away, and a run that was killed, do not keep the dispatcher busy when their
+    jobs have ended."""
+    job_id, other = rig.add(), rig.add("q")
+    rig.step()
+    rig.end(job_id, then="wait", **ERROR)
+    rig.end(other, signal=9)
+    rig.clock.now_s += 3600
+    for each in (job_id, other):
+        rig.spool.end(each, JobState.CANCELED, rig.clock.now_s)
+    assert rig.dispatcher.step() > 60
 
 
 def test_a_server_that_is_away_is_tried_by_one_job(rig: _Rig) -> None:
