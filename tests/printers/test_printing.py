@@ -109,7 +109,9 @@ def test_cancel_a_held_job(site: PrinterSite) -> None:
     before = len(site.cloud.jobs())
     job_id = site.print(PDF, [Attribute("job-hold-until", [Keyword("indefinite")])])
     assert site.ask(Operation.CANCEL_JOB, [Attribute("job-id", [job_id])]).code == Status.OK
-    assert site.job(job_id).number("job-state") == JobState.CANCELED
+    job = site.job(job_id)
+    assert job.number("job-state") == JobState.CANCELED
+    assert job.text("job-state-message") == "The job was canceled. Nothing was printed."
     again = site.ask(Operation.CANCEL_JOB, [Attribute("job-id", [job_id])])
     assert again.code == Status.NOT_POSSIBLE
     assert len(site.cloud.jobs()) == before

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 
-def one_page_pdf(content: bytes, kind: str, resource: bytes) -> bytes:
-    """A PDF of one page of 595 × 842 points.
+def one_page_pdf(
+    content: bytes, kind: str, resource: bytes, size: tuple[float, float] = (595, 842)
+) -> bytes:
+    """A PDF of one page, by default in the size A4.
 
     Args:
         content: the page's content stream.
         kind: the kind of its only resource, such as `Font`; the stream uses the resource as F1.
         resource: the object of the resource.
+        size: in points.
     """
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
-        b"/Resources<</%b<</F1 5 0 R>>>>>>" % kind.encode(),
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %d %d]/Contents 4 0 R"
+        b"/Resources<</%b<</F1 5 0 R>>>>>>" % (*size, kind.encode()),
         b"<</Length %d>>stream\n%b\nendstream" % (len(content), content),
         resource,
     ]

@@ -23,7 +23,13 @@ from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.ipp.message import JobState
 from cirrus_bridge.ipp_server.documents.raster import too_large
 from cirrus_bridge.ipp_server.job_processes import ENDED
-from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome, in_every_language
+from cirrus_bridge.ipp_server.outcomes import (
+    CANCELING,
+    IN_DEVICE,
+    Outcome,
+    canceled_unprinted,
+    in_every_language,
+)
 from cirrus_bridge.ipp_server.printer_attributes import OPERATION_WAIT_S
 from cirrus_bridge.ipp_server.shares import in_turns, owner_of
 from cirrus_bridge.ipp_server.spool import INCOMING, Spool, SpooledJob
@@ -109,7 +115,8 @@ class Dispatcher:
         if IN_DEVICE in job.reasons:
             return False
         if job.first_run_s is None and job.job_id not in self._running:
-            self._end(job.job_id, JobState.CANCELED, ("job-canceled-by-user",), {})
+            by_user = ("job-canceled-by-user",)
+            self._end(job.job_id, JobState.CANCELED, by_user, canceled_unprinted())
             return True
         reasons = tuple(dict.fromkeys((*job.reasons, CANCELING)))
         self.spool.change(job.job_id, reasons=reasons, state=JobState.PROCESSING)

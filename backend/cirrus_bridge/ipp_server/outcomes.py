@@ -44,6 +44,11 @@ def outcome_of(targets: Sequence[TrackedDelivery]) -> Outcome:
     return Outcome(JobState.COMPLETED, reasons, in_every_language(states))
 
 
+def canceled_unprinted() -> dict[str, str]:
+    """The message of a job that was canceled before the cloud could have it, by language."""
+    return in_every_language(tr("The job was canceled. Nothing was printed."))
+
+
 def in_every_language(text: str) -> dict[str, str]:
     """A text by language; English has the empty key."""
     languages = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())

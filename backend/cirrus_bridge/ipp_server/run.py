@@ -38,7 +38,7 @@ from cirrus_bridge.ipp_server.documents.formats import is_laid_out
 from cirrus_bridge.ipp_server.documents.limits import Limits, limited
 from cirrus_bridge.ipp_server.job_attributes import all_asked_attributes
 from cirrus_bridge.ipp_server.job_options import RequestedJob, print_job, read_job
-from cirrus_bridge.ipp_server.outcomes import CANCELING, in_every_language
+from cirrus_bridge.ipp_server.outcomes import CANCELING, canceled_unprinted, in_every_language
 from cirrus_bridge.ipp_server.spool import SpooledJob, converted_path, read_spooled
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, UNSENT, WAITS, State
@@ -300,11 +300,11 @@ def _cancel(folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None
             tell({"job": job.job_id, "accepted": True})
             return
         journal.abandon(key, now_s=clock.wall_s())
-        said = in_every_language(
-            tr("The job was canceled while it was sent. The document may be printed.")
-            if known is not None and known.may_be_printed
-            else tr("The job was canceled. Nothing was printed.")
-        )
+        said = canceled_unprinted()
+        if known is not None and known.may_be_printed:
+            said = in_every_language(
+                tr("The job was canceled while it was sent. The document may be printed.")
+            )
         tell({"job": job.job_id, "canceled": said})
 
 
