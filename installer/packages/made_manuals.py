@@ -14,12 +14,11 @@ from pathlib import Path
 from string import Template
 
 from typer import Context
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from cirrus_bridge.cirrusctl import main
 from cirrus_bridge.cirrusctl.commands.explain import THE_JOB
 from cirrus_bridge.cirrusctl.output.codes import explanations
-from cirrus_bridge.cirrusctl.output.help_texts import Group
 
 # shell → its file below build/cirrus-bridge/completions, where nfpm expects it
 COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish"}
@@ -66,12 +65,12 @@ def _codes() -> Iterator[str]:
         yield from (title, f"\t{_text(' '.join(filter(None, parts)))}", "")
 
 
-def _commands(program: Group) -> Iterator[str]:
-    outer = Context(program, info_name="cirrusctl")
+def _commands(program: TyperGroup, outer: Context | None = None) -> Iterator[str]:
+    outer = outer or Context(program, info_name="cirrusctl")
     for command in program.commands.values():
-        if not isinstance(command, TyperCommand):
+        if not isinstance(command, TyperCommand | TyperGroup):
             continue
-        yield from (f"## cirrusctl {command.name}", "")
+        yield from (f"## {outer.command_path} {command.name}", "")
         for paragraph in (command.help or "").split("\n\n"):
             yield from (_text(paragraph), "")
         context = Context(command, info_name=command.name, parent=outer)
@@ -81,6 +80,8 @@ def _commands(program: Group) -> Iterator[str]:
             for record in records
             if record and record[0] not in _COMMON_OPTIONS
         )
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, context)
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> Iterator[str]:

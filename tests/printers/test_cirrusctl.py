@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cirrus_bridge.config.accounts import ACCOUNTS, read_accounts
 from cirrus_bridge.ipp.message import Attribute, JobState
 from cirrus_bridge.ipp.values import Keyword
 from json_schema import check
@@ -15,6 +17,11 @@ from paths import WELCOME
 from printer_site import PrinterSite
 
 PDF = WELCOME.read_bytes()
+SCHEMAS: dict[tuple[str, ...], str] = {
+    ("printers", "enable"): "printers-changed",
+    ("printers", "disable"): "printers-changed",
+    ("printers", "qr"): "printers-qr",
+}
 PRINTERS = ("--origin", "printers")
 
 
@@ -29,7 +36,7 @@ def said(site: PrinterSite, *words: str) -> Any:
     done = site.cirrusctl(*words, "--json")
     document = json.loads(done.stdout)
     assert done.returncode == 0, (document, done.stderr)
-    check(document, words[0])
+    check(document, SCHEMAS.get(words[:2], words[0]))
     return document
 
 
@@ -81,3 +88,71 @@ def test_without_the_service(site: PrinterSite) -> None:
         assert "CUPS is not running" in everything.stderr
     finally:
         site.start()
+
+
+def test_the_list_of_printers(site: PrinterSite) -> None:
+    """Names, addresses and states, from the service and the configuration."""
+    (printer,) = said(site, "printers")
+    assert (printer["name"], printer["target"]) == (site.name, "Paris:Laser1")
+    assert printer["uris"][0] == f"ipp://localhost:{site.port}/ipp/print/{site.name}"
+    assert printer["page"] == f"http://localhost:{site.port}/ipp/print/{site.name}"
+    assert printer["state"] in ("idle", "processing")
+    assert said(site, "printers", "list")[0]["info"] == printer["info"]
+    assert said(site, "printers", "qr", "Paris:Laser1")["uris"] == printer["uris"]
+    unknown = site.cirrusctl("printers", "qr", "Paris:Laser2")
+    assert unknown.returncode == 7
+    assert "Did you mean Paris:Laser1" in unknown.stderr
+
+
+def test_the_list_without_the_service(site: PrinterSite) -> None:
+    """The printers of the service that does not run, and how to start it."""
+    name = site.name
+    site.stop()
+    try:
+        done = site.cirrusctl("printers", "--json")
+        assert done.returncode == 1
+        (printer,) = json.loads(done.stdout)
+        assert (printer["name"], printer["state"]) == (name, "not running")
+        assert "systemctl enable --now cirrus-printers" in done.stderr
+    finally:
+        site.start()
+
+
+def test_choosing_devices(site: PrinterSite) -> None:
+    """The file keeps its comments. The entry that covers a device is named."""
+    path = site.config / "bridge.toml"
+    before = path.read_text()
+    path.write_text(f"# ours\n{before}")
+    try:
+        covered = site.cirrusctl("printers", "disable", "Paris:Laser1")
+        assert covered.returncode == 7
+        assert "*:* covers this device" in covered.stderr
+        assert said(site, "printers", "disable", "*:*")["changed"] == ["*:*"]
+        assert said(site, "printers") == []
+        unknown = site.cirrusctl("printers", "enable", "Paris:Laser2")
+        assert (unknown.returncode, unknown.stdout) == (7, "")
+        assert "Paris:Laser1" in unknown.stderr
+        assert said(site, "printers", "enable", "Paris:L*")["changed"] == ["Paris:L*"]
+        assert said(site, "printers", "enable", "Paris:L*")["changed"] == []
+        assert [printer["name"] for printer in said(site, "printers")] == [site.name]
+        assert path.read_text().startswith("# ours\n[defaults]\n")
+    finally:
+        path.write_text(before)
+
+
+def test_accounts(site: PrinterSite, tmp_path: Path) -> None:
+    """Accounts are added, listed and removed; the password is not in the file."""
+    password = tmp_path / "password"
+    password.write_text("correct horse\n")
+    add = ("printers", "account", "add", "jo", "--password-file", str(password))
+    assert site.cirrusctl(*add).stdout == "The account jo was added.\n"
+    assert site.cirrusctl(*add).stdout == "The account jo has a new password.\n"
+    path = site.config / ACCOUNTS
+    assert read_accounts(path)["jo"].matches("correct horse")
+    assert "horse" not in path.read_text()
+    assert site.cirrusctl("printers", "account").stdout.split() == ["NAME", "jo"]
+    wrong = site.cirrusctl("printers", "account", "add", "a:b", "--password-file", str(password))
+    assert (wrong.returncode, "':'" in wrong.stderr) == (2, True)
+    assert site.cirrusctl("printers", "account", "remove", "jim").returncode == 7
+    assert site.cirrusctl("printers", "account", "remove", "jo").returncode == 0
+    assert read_accounts(path) == {}

@@ -23,7 +23,7 @@ from cirrus_bridge.version import __version__
 
 # each is a module of `commands`, in the order of the help
 COMMANDS = (
-    *("setup", "apply", "servers", "devices", "queues"),
+    *("setup", "apply", "servers", "devices", "queues", "printers"),
     *("jobs", "job", "test", "doctor", "explain"),
 )
 LOSSES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -52,7 +52,10 @@ def program(*names: str) -> Group:
     )
     for name in names or COMMANDS:
         module = import_module(f"cirrus_bridge.cirrusctl.commands.{name}")
-        app.command(name, cls=Command)(module.command)
+        if hasattr(module, "app"):  # it has commands of its own
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name, cls=Command)(module.command)
     return program_of(app)
 
 

@@ -1,10 +1,12 @@
-"""Writes files of servers.d, which are private from the start and complete or absent."""
+"""Writes configuration files, which are complete or absent; those of servers.d are private from the
+start."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -44,16 +46,31 @@ def check_writable(path: Path) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, and create its folders. If this fails, the
     previous file stays, and BadConfiguration is raised."""
+    _write(path, text, 0o600)
+
+
+def write_public(path: Path, text: str) -> None:
+    """Write a file that everyone can read, unless the previous file has another mode. Otherwise as
+    `write_private`."""
     try:
-        for folder, mode in ((path.parent.parent, 0o755), (path.parent, 0o700)):
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        mode = 0o644
+    _write(path, text, mode)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    try:
+        for folder, its_mode in ((path.parent.parent, 0o755), (path.parent, 0o700)):
             if not folder.exists():
                 folder.mkdir(parents=True)
-                folder.chmod(mode)
+                folder.chmod(its_mode)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         temporary = Path(name)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
+                os.fchmod(file.fileno(), mode)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -80,7 +80,14 @@ def translate(program: Group) -> None:
 def _places(program: Group) -> Iterator[tuple[Any, str]]:
     """The commands and options that have texts, and the names of their attributes."""
     above = Context(program, **program.context_settings)
-    for command in (program, *program.commands.values()):
+    for command in _commands(program):
         options = command.get_params(Context(command, parent=above))
         found = [(command, "help"), (command, "epilog"), *((each, "help") for each in options)]
         yield from (place for place in found if getattr(*place, None))
+
+
+def _commands(command: Any) -> Iterator[Any]:
+    """A command, and the commands below it."""
+    yield command
+    for each in getattr(command, "commands", {}).values():
+        yield from _commands(each)

@@ -1,0 +1,1 @@
+"""Printers without drivers, as `cirrus-printers` offers them."""
