@@ -148,6 +148,7 @@ class Spool:
         )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA secure_delete = ON")  # nothing stays of a PIN
         with self._transaction():
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version == 0:
@@ -255,7 +256,11 @@ class Spool:
 
     def end(self, job_id: int, state: JobState, now_s: float, **values: Any) -> SpooledJob | None:
         """End a job, if it has not ended, and delete its document; return the job as it is now."""
+        before = self.get(job_id)
         job = self.change(job_id, state=state, completed_s=now_s, private=b"", **values)
+        if before is not None and b"job-password" in before.private:
+            with self._lock:  # the write-ahead log still has the PIN
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if job is not None and job.document:
             self.path(job).unlink(missing_ok=True)
             converted_path(self.path(job)).unlink(missing_ok=True)
