@@ -313,7 +313,7 @@ def test_chrome_and_macos_print_with_print_job(site: PrinterSite) -> None:
             sides=Keyword("two-sided-short-edge"),
         ),
         Attribute("com.apple.print.totalPages..n.", [Name("1")]),
-        Attribute("client-info", [Collection({"client-name": [Name("CrOS")]})]),
+        Attribute("client-info", [Collection({"client-name": [Name("ChromeOS")]})]),
     ]
     site.wait_job(site.print(PDF, job, user="chronos"), JobState.COMPLETED)
     props = site.cloud.jobs()[-1]["props"]
