@@ -20,7 +20,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = "cirrus-bridge"
-EXTRAS = {"cirrus-bridge": "metrics", "cirrus-cloudlet": "cloudlet"}
+EXTRAS = {
+    "cirrus-bridge": "metrics",
+    "cirrus-printers": "printers",
+    "cirrus-cloudlet": "cloudlet",
+}
 LICENSE_NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")  # codespell:ignore licence
 
 

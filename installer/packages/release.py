@@ -30,7 +30,7 @@ from older_glibc import need_older_version
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 BUILD = REPO / "build"
-PACKAGES = ("cirrus-bridge", "cirrus-cloudlet")
+PACKAGES = ("cirrus-bridge", "cirrus-printers", "cirrus-cloudlet")
 
 
 def main() -> None:
@@ -159,7 +159,7 @@ def _write_documents(package: str, found: list[Part]) -> None:
     (folder / "man").mkdir(parents=True)
     is_bridge = package == "cirrus-bridge"
     for page in (HERE / "man").iterdir():
-        if page.name.startswith("cirrus-cloudlet") != is_bridge:
+        if _owner(page) == package:
             source = made_manuals.manual(page).encode()
             made = subprocess.run(["scdoc"], input=source, capture_output=True, check=True).stdout
             _gzip(folder / "man" / f"{page.name.partition('.scd')[0]}.gz", made)
@@ -181,6 +181,12 @@ def _write_documents(package: str, found: list[Part]) -> None:
         "  changes:\n"
         "    - note: What has changed is in the changelog of the sources.\n"
     )
+
+
+def _owner(page: Path) -> str:
+    """The package of a manual page: the one of that name, or else cirrus-bridge."""
+    name = page.name.partition(".")[0]
+    return name if name in PACKAGES else PACKAGES[0]
 
 
 def _build_front(program: Path) -> None:

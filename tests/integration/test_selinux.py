@@ -18,7 +18,7 @@ from selinux_policy import SMALL, Access, Policy, compiled, reference_modules
 PACKAGES = REPO / "installer" / "packages"
 FILES = PACKAGES / "files"
 BACKEND = "cupsd_t"  # cupsd, and all that it runs: backend, driver program, front
-SERVICE = "unconfined_service_t"  # cirrus-statusd, cirrus-workerd and its workers, the cloud
+SERVICE = "unconfined_service_t"  # statusd, workerd and its workers, cirrus-printers, the cloud
 STATE = "cupsd_rw_etc_t"  # journal and cache
 RUN = "cupsd_var_run_t"  # the sockets of cupsd and cirrus-workerd
 ANY_FILE = "create read write append open getattr setattr lock unlink rename link"
@@ -75,7 +75,13 @@ STOCK = [
     Access(SERVICE, BACKEND, "fifo_file", "read write"),
     Access(SERVICE, BACKEND, "unix_stream_socket", "read write getattr"),
     Access(SERVICE, "print_spool_t", "file", "read open getattr"),
-    # the cloud listens, keeps its data, runs the commands of devices, and confines others
+    # cirrus-printers finds the machine's addresses, is announced, and reads the accounts
+    Access(SERVICE, "self", "netlink_route_socket", "create bind nlmsg_read"),
+    Access(SERVICE, "self", "udp_socket", f"{STREAM} bind"),
+    Access(SERVICE, "howl_port_t", "udp_socket", "name_bind"),
+    Access(SERVICE, "etc_t", "file", "read open getattr"),
+    # cirrus-printers and the cloud listen; the cloud keeps its data, runs the commands of devices,
+    # and confines others
     Access(SERVICE, "unreserved_port_t", "tcp_socket", "name_bind"),
     Access(SERVICE, "self", "tcp_socket", "listen accept"),
     Access(SERVICE, "var_lib_t", "dir", ANY_FOLDER),
@@ -104,10 +110,14 @@ TYPES = {
     "/usr/lib/cirrus-bridge/cirrus-workerd": "bin_t",
     "/usr/lib/cirrus-bridge/cirrusctl": "bin_t",
     "/usr/lib/cirrus-bridge/lib/libpython3.11.so.1.0": "lib_t",
+    "/usr/lib/cirrus-printers/cirrus-printers": "bin_t",
+    "/usr/lib/cirrus-printers/lib/modules": "lib_t",
     "/usr/lib/cirrus-cloudlet/cirrus-cloudlet": "bin_t",
     "/etc/cirrus-bridge/servers.d/acme.toml": "etc_t",
+    "/etc/cirrus-bridge/printers.d/accounts.toml": "etc_t",
     "/var/lib/cirrus-bridge": STATE,
     "/var/lib/cirrus-bridge/journal.db-shm": STATE,
+    "/var/lib/cirrus-bridge/printers/spool.db": STATE,
     "/var/cache/cirrus-bridge/devices.json": STATE,
     "/var/lib/cirrus-cloudlet/cloud.db": "var_lib_t",
     "/run/cirrus-bridge": "cupsd_runtime_t",  # of which RUN is an older name
@@ -126,10 +136,12 @@ semodule -s targeted -i "$2"
 cp "$1"/files/*.cil /usr/share/selinux/packages/
 sh "$1/scripts/post.rpm.sh" 2
 sh "$1/scripts/cloudlet-post.rpm.sh" 2
+sh "$1/scripts/printers-post.rpm.sh" 2
 semodule -s targeted --list-modules=full
 grep -c cirrus /etc/selinux/targeted/contexts/files/file_contexts
 sh "$1/scripts/postun.rpm.sh" 0
 sh "$1/scripts/cloudlet-postun.rpm.sh" 0
+sh "$1/scripts/printers-postun.rpm.sh" 0
 semodule -s targeted --list-modules=full
 """
 
@@ -171,5 +183,5 @@ def test_the_scripts_of_the_rpms(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if not line.startswith("libsemanage")]
     said = [line.split() for line in lines]
-    ours = [["200", f"cirrus-{name}", "cil"] for name in ("bridge", "cloudlet")]
-    assert said == [["400", "small", "cil"], *ours, ["6"], ["400", "small", "cil"]]
+    ours = [["200", f"cirrus-{name}", "cil"] for name in ("bridge", "cloudlet", "printers")]
+    assert said == [["400", "small", "cil"], *ours, ["7"], ["400", "small", "cil"]]

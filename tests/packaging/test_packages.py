@@ -35,6 +35,18 @@ OWN_MODES = {
     "/usr/share/doc/cirrus-bridge/cirrusctl.schema.json": "-rw-r--r--",
     "/usr/share/doc/cirrus-bridge/examples/queues.toml": "-rw-r--r--",
 }
+# what a package brings of others, and what only other packages need
+PARTS = {
+    "cirrus-bridge": (
+        ("pyinstaller",),
+        ("cryptography", "pikepdf", "pillow", "starlette", "uvicorn"),
+    ),
+    "cirrus-printers": (
+        ("cryptography", "img2pdf", "pikepdf", "pillow", "starlette", "uvicorn"),
+        ("argon2-cffi", "lxml", "prometheus-client", "pycups", "rich", "typer"),
+    ),
+}
+USERS = {"cirrus-printers": "cirrus-bridge"}  # the users of packages that have none of their own
 
 
 def _run(*command: str | Path, may_fail: bool = False) -> str:
@@ -45,7 +57,7 @@ def _run(*command: str | Path, may_fail: bool = False) -> str:
 
 def _all(packages: Path, kind: str) -> list[Path]:
     found = sorted((packages / "now").glob(f"*.{kind}"))
-    assert len(found) == 2
+    assert len(found) == 3
     return found
 
 
@@ -104,15 +116,18 @@ def test_what_the_rpm_asks_for(packages: Path) -> None:
     """The rpm requires every library that it lacks, by rpm's names."""
     for rpm in _all(packages, "rpm"):
         wanted = _run("rpm", "-qp", "--requires", rpm)
-        package = rpm.name.partition(f"-{__version__}")[0]
         missing = {
             library
-            for library in _libraries(REPO / "build" / "frozen" / package)
+            for library in _libraries(REPO / "build" / "frozen" / _name(rpm))
             if f"{library}()(64bit)" not in wanted
         }
         # glibc is required with its version
         glibc = r"lib(c|m|dl|pthread|rt)\.so|ld-linux"
         assert {name for name in missing if not re.match(glibc, name)} == set()
+
+
+def _name(rpm: Path) -> str:
+    return rpm.name.partition(f"-{__version__}")[0]
 
 
 def _libraries(folder: Path) -> set[str]:
@@ -149,13 +164,17 @@ def test_scripts_are_sound(packages: Path) -> None:
         _run("sh", "-n", script)
         code = re.sub(r"(?m)^\s*(#|echo ).*$", "", script.read_text())
         assert not re.search(r"(systemctl|invoke|helper|service).*\bcups", code)
-    for name, rpm in zip(("bridge", "cloudlet"), _all(packages, "rpm"), strict=True):
-        scripts = _run("rpm", "-qp", "--scripts", rpm)
-        assert f"systemd-sysusers cirrus-{name}.conf" in scripts
-        assert f"/usr/lib/sysusers.d/cirrus-{name}.conf\n" in _run("rpm", "-qpl", rpm)
+    for rpm in _all(packages, "rpm"):
+        name = _name(rpm)
+        user = USERS.get(name, name)
+        assert f"systemd-sysusers {user}.conf" in _run("rpm", "-qp", "--scripts", rpm)
+        has_user = f"/usr/lib/sysusers.d/{user}.conf\n" in _run("rpm", "-qpl", rpm)
+        assert has_user == (user == name)
 
 
-@pytest.mark.parametrize("name", ["cirrus-statusd", "cirrus-workerd", "cirrus-cloudlet"])
+@pytest.mark.parametrize(
+    "name", ["cirrus-statusd", "cirrus-workerd", "cirrus-printers", "cirrus-cloudlet"]
+)
 def test_the_service_is_confined(name: str) -> None:
     """systemd's own rating of the service, from 0 (safe) to 10."""
     unit = FILES / "files" / f"{name}.service"
@@ -163,10 +182,11 @@ def test_the_service_is_confined(name: str) -> None:
     assert "Overall exposure level" in said
 
 
-def test_the_service_has_a_limit_of_memory() -> None:
+@pytest.mark.parametrize("name", ["cirrus-statusd", "cirrus-printers"])
+def test_the_service_has_a_limit_of_memory(name: str) -> None:
     """A fault that fills the memory ends the service, not other programs; systemd restarts it."""
-    unit = (FILES / "files" / "cirrus-statusd.service").read_text()
-    assert re.search(r"(?m)^MemoryMax=\d+M$", unit)
+    unit = (FILES / "files" / f"{name}.service").read_text()
+    assert re.search(r"(?m)^MemoryMax=\d+[MG]$", unit)
     assert re.search(r"(?m)^Restart=on-failure$", unit)
 
 
@@ -205,23 +225,39 @@ def test_the_manual_knows_every_setting(kind: type) -> None:
     assert {name for name in names if f"*{name}*" not in manual} == set()
 
 
-def test_sums_and_parts(packages: Path) -> None:
-    """The checksums are right, and the list of parts matches the licenses."""
-    folder = packages / "now"
-    _run("sh", "-c", f"cd {folder} && sha256sum --check --strict SHA256SUMS")
-    bill = json.loads((folder / f"cirrus-bridge-{__version__}.cdx.json").read_text())
+def test_sums(packages: Path) -> None:
+    """The checksums are right."""
+    _run("sh", "-c", f"cd {packages / 'now'} && sha256sum --check --strict SHA256SUMS")
+
+
+@pytest.mark.parametrize("package", PARTS)
+def test_parts(packages: Path, package: str) -> None:
+    """The list of parts matches the licenses, and has nothing that is not needed."""
+    bill = json.loads((packages / "now" / f"{package}-{__version__}.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
     of = bill["metadata"]["component"]
-    assert (of["name"], of["version"]) == ("cirrus-bridge", __version__)
+    assert (of["name"], of["version"]) == (package, __version__)
     names = {
         component["purl"].partition("@")[0].rpartition("/")[2] for component in bill["components"]
     }
-    assert {"requests", "isal", "zeroconf", "certifi", "libpython3.11", "pyinstaller"} <= names
-    assert not {"cryptography", "pytest", "uvicorn"} & names
+    expected, others = PARTS[package]
+    assert {*expected, "requests", "isal", "zeroconf", "certifi", "libpython3.11"} <= names
+    assert not {*others, "pytest"} & names
     notices = _run(
-        "sh", "-c", f"zcat {REPO}/build/cirrus-bridge/bundled-licenses.txt.gz | grep -A1 ^====="
+        "sh", "-c", f"zcat {REPO}/build/{package}/bundled-licenses.txt.gz | grep -A1 ^====="
     )
     assert {name for name in names if f"\n{name} " not in notices} == set()
+
+
+def test_a_face_is_enough(packages: Path) -> None:
+    """cirrus-bridge needs CUPS or the printers without drivers, and proposes CUPS."""
+    deb, rpm = (_all(packages, kind)[0] for kind in ("deb", "rpm"))
+    needed = _run("dpkg-deb", "-f", deb, "Depends").strip().split(", ")
+    assert {"cups | cirrus-printers", "cups-filters | cirrus-printers"} <= set(needed)
+    assert _run("dpkg-deb", "-f", deb, "Recommends").strip() == "cups, cups-filters"
+    asked = _run("rpm", "-qp", "--requires", rpm).splitlines()
+    assert {"(cups or cirrus-printers)", "(cups-filters or cirrus-printers)"} <= set(asked)
+    assert _run("rpm", "-qp", "--recommends", rpm).split() == ["cups", "cups-filters"]
 
 
 def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
@@ -236,7 +272,7 @@ def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_UN)
         second.result()
     assert not there
-    assert len(list((tmp_path / "out").glob("*.deb"))) == 2
+    assert len(list((tmp_path / "out").glob("*.deb"))) == 3
 
 
 def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class PackagedSite(CleanSystem):
         super().__exit__(*exc_info)
 
     def deb(self, folder: str, package: str) -> str:
-        """The package `bridge` or `cloudlet` of one of the folders, as an argument of apt-get."""
+        """The package `bridge`, `printers` or `cloudlet` of a folder, as an argument of apt-get."""
         (deb,) = self.path(f"/srv/{folder}").glob(f"cirrus-{package}_*.deb")
         return f"/srv/{folder}/{deb.name}"
 

@@ -30,6 +30,7 @@ from cirrus_bridge.ipp_server.edges import announcing, sign_in
 from cirrus_bridge.ipp_server.gate import Gate
 from cirrus_bridge.ipp_server.http_app import IppApplication
 from cirrus_bridge.ipp_server.job_processes import JobProcesses
+from cirrus_bridge.ipp_server.leaving import remaining
 from cirrus_bridge.ipp_server.listener import open_endpoints, serve
 from cirrus_bridge.ipp_server.operations import Operations
 from cirrus_bridge.ipp_server.own_tls import OwnTls
@@ -57,12 +58,15 @@ def run() -> NoReturn:
         description="Offers cloud devices as printers that need no driver (IPP Everywhere).",
     )
     parser.add_argument("--version", action="version", version=f"cirrus-bridge {__version__}")
-    parser.parse_args()
+    parser.add_argument(
+        "--leave", action="store_true", help="list unfinished jobs before a removal, and end"
+    )
+    arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a line for each malformed request
     status = 1
     try:
-        _run()
+        _leave() if arguments.leave else _run()
         status = 0
     except CirrusError as error:
         _log.error("%s (%s) %s", error, error.code, error.detail)
@@ -70,6 +74,16 @@ def run() -> NoReturn:
         _log.exception("Internal error in cirrus-printers (CB-900)")
     sys.stderr.flush()
     os._exit(status)  # without waiting for threads that wait for a server
+
+
+def _leave() -> None:
+    folder = _folders().state
+    if not folder.exists():
+        return
+    give_up_root(folder)
+    with contextlib.closing(Spool(folder)) as spool:
+        for line in remaining(spool.open_jobs(), str(folder)):
+            print(line, flush=True)
 
 
 def _run() -> None:
