@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp.message import (
     Attribute,
     Group,
@@ -19,10 +22,12 @@ from cirrus_bridge.ipp.message import (
     encode,
 )
 from cirrus_bridge.ipp.values import Keyword, MimeType, Name, OutOfBand, Text, Uri, Value
+from cirrus_bridge.ipp_server.operations import PrinterStatus
 from ipp_application import ApplicationRig
 from paths import WELCOME
 
 PDF = WELCOME.read_bytes()
+PATIENCE_S = 60.0
 LAST = Attribute("last-document", [True])
 
 
@@ -194,3 +199,33 @@ def test_gzip_in_several_members(rig: ApplicationRig) -> None:
     assert rig.spool.path(job).read_bytes() == PDF
     refused = _ask(rig, Operation.PRINT_JOB, asked, data=data + b"garbage")
     assert refused.code == Status.COMPRESSION_ERROR
+
+
+@pytest.mark.attacker("network")
+def test_requests_without_end(rig: ApplicationRig) -> None:
+    """Send many requests at once: another client's request does not wait for them."""
+    may_end = threading.Event()
+
+    def slow_status(printer: OfferedPrinter) -> PrinterStatus:
+        may_end.wait()
+        return PrinterStatus()
+
+    rig.service.status = slow_status  # type: ignore[method-assign]
+    hostile = _body(rig, Operation.GET_PRINTER_ATTRIBUTES)
+    honest = _body(rig, Operation.VALIDATE_JOB)
+
+    async def attack() -> list[int]:
+        waiting = [asyncio.create_task(rig.exchange([hostile])) for _ in range(40)]
+        await asyncio.sleep(0)
+        try:
+            _, answer = await asyncio.wait_for(
+                rig.exchange([honest], address="192.0.2.2"), PATIENCE_S
+            )
+        finally:
+            may_end.set()
+        return [
+            decode(answer).code,
+            *(decode(data).code for _, data in await asyncio.gather(*waiting)),
+        ]
+
+    assert rig.run(attack()) == [Status.OK] * 41

@@ -4,10 +4,11 @@ dispatcher; the test plays the runs. Requests go through ASGI, without a socket.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
@@ -25,6 +26,7 @@ from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
 from offered_printers import FACTS, offered
 
 MOST_BYTES = 1 << 20
+_T = TypeVar("_T")
 
 
 class StartedRuns:
@@ -120,7 +122,8 @@ class ApplicationRig:
         self.spool.close()
 
     async def _client_of(self, request: HttpRequest) -> Client:
-        return self.client
+        assert request.client is not None
+        return dataclasses.replace(self.client, address=request.client.host)
 
     async def _page(self, request: HttpRequest, client: Client) -> HttpResponse:
         return HttpResponse(status_code=404)
@@ -131,17 +134,24 @@ class ApplicationRig:
         Args:
             disconnects: whether the client goes away instead of the body's end.
         """
-        return self._runner.run(self._post(parts, disconnects))
+        return self._runner.run(self.exchange(parts, disconnects=disconnects))
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine in the application's event loop."""
+        return self._runner.run(work)
 
     def together(self, *bodies: bytes) -> list[tuple[int, bytes]]:
         """The responses to several requests at the same time."""
 
         async def post() -> list[tuple[int, bytes]]:
-            return await asyncio.gather(*(self._post([body], False) for body in bodies))
+            return await asyncio.gather(*(self.exchange([body]) for body in bodies))
 
         return self._runner.run(post())
 
-    async def _post(self, parts: Sequence[bytes], disconnects: bool) -> tuple[int, bytes]:
+    async def exchange(
+        self, parts: Sequence[bytes], *, disconnects: bool = False, address: str = "192.0.2.1"
+    ) -> tuple[int, bytes]:
+        """The response to a request of a client with an address."""
         messages: list[dict[str, Any]] = [
             {"type": "http.request", "body": part, "more_body": True} for part in parts
         ]
@@ -161,7 +171,7 @@ class ApplicationRig:
         scope = {
             "type": "http", "method": "POST", "path": "/", "query_string": b"", "scheme": "http",
             "headers": [(b"content-type", b"application/ipp"), (b"host", b"h")],
-            "client": ("192.0.2.1", 1), "server": ("h", 8631),
+            "client": (address, 1), "server": ("h", 8631),
         }  # fmt: skip
         await self.application(scope, receive, send)
         return sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:])

@@ -76,7 +76,7 @@ class Dispatcher:
 
     def begin(self) -> None:
         """Go on where the service was stopped or killed."""
-        for job in self.spool.open_jobs():
+        for job in self.spool.open_jobs(brief=True):
             if IN_DEVICE not in job.reasons and job.state in _RUNNABLE:
                 self.spool.change(job.job_id, state=JobState.PENDING)
 
@@ -85,7 +85,7 @@ class Dispatcher:
         now_s = self.clock.monotonic_s()
         dues_s = [now_s + OPERATION_WAIT_S, *(at for at in self._broken.values() if at > now_s)]
         asked = {company_of(job) for job in self._running.values()} & self.outages.keys()
-        ready = [job for job in self.spool.open_jobs() if self._may_run(job, now_s)]
+        ready = [job for job in self.spool.open_jobs(brief=True) if self._may_run(job, now_s)]
         for job in in_turns(ready):
             if self._must_wait(job):
                 continue
@@ -244,7 +244,7 @@ class Dispatcher:
         """End the jobs whose client has sent no document in time. A document whose client does not
         say that it is the last one is printed."""
         before_s = self.clock.wall_s() - OPERATION_WAIT_S
-        for job in self.spool.open_jobs():
+        for job in self.spool.open_jobs(brief=True):
             is_late = INCOMING in job.reasons and job.created_s < before_s
             if not is_late or self.spool.is_receiving(job.job_id):
                 continue

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
@@ -29,6 +29,7 @@ from cirrus_bridge.ipp_server.requests import (
     response_bytes,
 )
 from cirrus_bridge.ipp_server.spool import IncomingDocument, Spool
+from cirrus_bridge.ipp_server.turns import Turns
 
 MEDIA_TYPE = "application/ipp"
 ATTRIBUTES_BYTES = 256 * 1024  # of a request; a job with every option takes about 4 KiB
@@ -60,6 +61,7 @@ class IppApplication:
     most_bytes: int
     client_of: Callable[[HttpRequest], Awaitable[Client | HttpResponse]]
     page: Page
+    _turns: Turns = field(default_factory=Turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request (ASGI)."""
@@ -91,18 +93,24 @@ class IppApplication:
             _log.exception("a request failed")
             text = tr("Internal error in Cirrus Bridge.")
             response = Response(Status.INTERNAL_ERROR, text)
-        return HttpResponse(response_bytes(head, response), media_type=MEDIA_TYPE)
+        content = await self._turns.run(client.address, response_bytes, head, response)
+        return HttpResponse(content, media_type=MEDIA_TYPE)
 
     async def _answer(self, head: bytes, body: _Body, client: Client) -> Response:
+        begun = await self._turns.run(client.address, self._begin, head, client)
+        return begun if isinstance(begun, Response) else await self._receive(begun, body)
+
+    def _begin(self, head: bytes, client: Client) -> Response | Admission:
+        """Answer a request, or admit its document."""
         request = read_request(head, client)
-        if request.operation not in _WITH_DOCUMENT:
-            return await asyncio.to_thread(self.operations.answer, request)
-        admission = await asyncio.to_thread(self.operations.admit, request)
-        return await self._receive(admission, body)
+        if request.operation in _WITH_DOCUMENT:
+            return self.operations.admit(request)
+        return self.operations.answer(request)
 
     async def _receive(self, admission: Admission, body: _Body) -> Response:
         """Receive a document; nothing is left of a document that is not complete or not taken."""
-        document = await asyncio.to_thread(self.spool.receive, admission.job.job_id)
+        address = admission.request.client.address
+        document = await asyncio.to_thread(self.spool.receive, admission.job.job_id, address)
         try:
             data = decompressed(body.rest(), admission.compression)
             media_type = await self._store(data, document, admission)
@@ -134,12 +142,18 @@ class IppApplication:
                     tr("The document is too large for this printer."),
                 )
             if len(waiting) >= _WRITE_BYTES:
-                await asyncio.to_thread(document.write, bytes(waiting))
+                await asyncio.to_thread(self._write, document, bytes(waiting))
                 waiting.clear()
-        await asyncio.to_thread(document.write, bytes(waiting))
+        await asyncio.to_thread(self._write, document, bytes(waiting))
         if admission.media_type != OCTETS or not document.size_bytes:
             return admission.media_type
         return self.operations.check_detected(admission.request, detect(first))
+
+    def _write(self, document: IncomingDocument, data: bytes) -> None:
+        """Raises Refusal if the client's documents would take too much of the disk."""
+        if not self.spool.has_room(document, len(data)):
+            raise _spool_fault()
+        document.write(data)
 
 
 class _Body:

@@ -117,7 +117,7 @@ class PrinterService:
 
     def status(self, printer: OfferedPrinter) -> PrinterStatus:
         """What changes at a printer."""
-        jobs = self.spool.open_jobs(printer.name)
+        jobs = self.spool.open_jobs(printer.name, brief=True)
         is_busy = any(job.state in _BUSY and IN_DEVICE not in job.reasons for job in jobs)
         state = PrinterState.PROCESSING if is_busy else PrinterState.IDLE
         with self._lock:

@@ -14,7 +14,6 @@ import shutil
 import sqlite3
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO
 
 from cirrus_bridge.base.model import DEFAULT_PRIORITY
 from cirrus_bridge.ipp.message import JobState
+from cirrus_http.networks import network
 
 VERSION = 1
 _SCHEMA = """
@@ -92,14 +92,29 @@ class SpooledJob:
 
 _NAMES = tuple(each.name for each in dataclasses.fields(SpooledJob))
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM job WHERE "
+_SELECT_BRIEFLY = _SELECT.replace(" attributes, private,", " x'', x'',")
+
+
+def _free_bytes(folder: Path) -> int:
+    """The bytes that this user may still write to the disk."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 class IncomingDocument:
-    """A document that a client is sending. `close` deletes the file, unless a job keeps it."""
+    """A document that a client is sending. `close` deletes the file, unless a job keeps it.
 
-    def __init__(self, folder: Path, closed: Callable[[], None] = lambda: None) -> None:
+    Attributes:
+        job_id: its job; 0 for a new one.
+        network: the client's (`cirrus_http.networks`).
+    """
+
+    def __init__(
+        self, folder: Path, job_id: int, network: str, closed: Callable[[IncomingDocument], None]
+    ) -> None:
         self.name = uuid.uuid4().hex
         self.size_bytes = 0
+        self.job_id, self.network = job_id, network
         self._closed = closed
         self._path = folder / self.name
         self._file: BinaryIO = open(self._path, "xb", buffering=0)  # noqa: SIM115, PTH123
@@ -128,7 +143,7 @@ class IncomingDocument:
         self._file.close()
         if not self._is_kept:
             self._path.unlink(missing_ok=True)
-        self._closed()
+        self._closed(self)
 
 
 class Spool:
@@ -138,11 +153,12 @@ class Spool:
     then.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, free_bytes: Callable[[Path], int] = _free_bytes) -> None:
         self.folder = folder / "spool"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._receiving: Counter[int] = Counter()  # documents by their job
+        self._receiving: list[IncomingDocument] = []
+        self._free_bytes = free_bytes
         self._db = sqlite3.connect(
             folder / "spool.db", isolation_level=None, check_same_thread=False
         )
@@ -161,22 +177,33 @@ class Spool:
         """Close the database."""
         self._db.close()
 
-    def receive(self, job_id: int = 0) -> IncomingDocument:
-        """Begin to receive a document, for a job of the spool or for a new one."""
-
-        def end() -> None:
-            with self._lock:
-                self._receiving[job_id] -= 1
-                self._receiving = +self._receiving
-
-        document = IncomingDocument(self.folder, end)
+    def receive(self, job_id: int = 0, host: str = "") -> IncomingDocument:
+        """Begin to receive a document of a host, for a job of the spool or for a new one."""
+        document = IncomingDocument(self.folder, job_id, network(host), self._received)
         with self._lock:
-            self._receiving[job_id] += 1
+            self._receiving.append(document)
         return document
+
+    def _received(self, document: IncomingDocument) -> None:
+        with self._lock:
+            self._receiving.remove(document)
 
     def is_receiving(self, job_id: int) -> bool:
         """Whether a client is sending a document for a job of the spool."""
-        return job_id in self._receiving
+        with self._lock:
+            return any(each.job_id == job_id for each in self._receiving)
+
+    def has_room(self, document: IncomingDocument, size_bytes: int) -> bool:
+        """Whether a document may grow. The documents of one network are never larger than what they
+        leave free on the disk, so they leave room for others."""
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT host, sum(size_bytes) FROM job WHERE {_OPEN} GROUP BY host"
+            ).fetchall()
+            here = [each for each in self._receiving if each.network == document.network]
+        stored = sum(size for host, size in rows if network(host) == document.network)
+        own_bytes: int = stored + sum(each.size_bytes for each in here)
+        return own_bytes + 2 * size_bytes <= self._free_bytes(self.folder)
 
     def path(self, job: SpooledJob) -> Path:
         """The document of a job."""
@@ -202,10 +229,15 @@ class Spool:
         """A job by its job-uuid; None if there is no such job."""
         return next(iter(self._jobs("job_uuid = ?", [job_uuid])), None)
 
-    def open_jobs(self, printer: str = "") -> list[SpooledJob]:
-        """The jobs that have not ended, in the order in which they are to be printed."""
+    def open_jobs(self, printer: str = "", *, brief: bool = False) -> list[SpooledJob]:
+        """The jobs that have not ended, in the order in which they are to be printed.
+
+        Args:
+            brief: leave out the attributes, which may be large.
+        """
         where, values = (f"{_OPEN} AND printer = ?", [printer]) if printer else (_OPEN, [])
-        return self._jobs(f"{where} ORDER BY priority DESC, job_id", values)
+        select = _SELECT_BRIEFLY if brief else _SELECT
+        return self._jobs(f"{where} ORDER BY priority DESC, job_id", values, select)
 
     def ended_jobs(self, printer: str, most: int) -> list[SpooledJob]:
         """The jobs of a printer that have ended, the last one first."""
@@ -276,9 +308,11 @@ class Spool:
                 (before_s, most),
             )
 
-    def _jobs(self, where: str, values: Sequence[object]) -> list[SpooledJob]:
+    def _jobs(
+        self, where: str, values: Sequence[object], select: str = _SELECT
+    ) -> list[SpooledJob]:
         with self._lock:
-            rows = self._db.execute(_SELECT + where, values).fetchall()
+            rows = self._db.execute(select + where, values).fetchall()
         return [_job(row) for row in rows]
 
     @contextlib.contextmanager
@@ -295,7 +329,7 @@ class Spool:
 
     def _delete_strays(self) -> None:
         """Delete documents that no open job has: the service was killed while one came or ended."""
-        kept = {job.document for job in self.open_jobs()}
+        kept = {job.document for job in self.open_jobs(brief=True)}
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.ipp.message import JobState
-from cirrus_bridge.ipp_server.spool import Spool, SpooledJob, converted_path, read_spooled
+from cirrus_bridge.ipp_server.spool import (
+    IncomingDocument,
+    Spool,
+    SpooledJob,
+    converted_path,
+    read_spooled,
+)
 
 JOB = SpooledJob(
     job_id=0,
@@ -124,3 +130,30 @@ def test_only_the_last_ended_jobs_are_kept(spool: Spool) -> None:
         spool.end(_added(spool, number).job_id, JobState.COMPLETED, 100.0 + number)
     spool.prune(before_s=101.0, most=3)
     assert [job.completed_s for job in spool.ended_jobs("p", 10)] == [104.0, 103.0, 102.0]
+
+
+@pytest.mark.attacker("network")
+def test_room_for_documents(tmp_path: Path) -> None:
+    """Fill the disk with documents that wait, or that never end: a network gets at most half of the
+    room, and others can print."""
+    sizes: list[int] = []
+    spool = Spool(tmp_path, lambda _: 1000 - sum(sizes))
+
+    def write(document: IncomingDocument, size: int) -> bool:
+        if not spool.has_room(document, size):
+            return False
+        document.write(bytes(size))
+        sizes.append(size)
+        return True
+
+    hosts = ("192.0.2.1", "192.0.2.1", "192.0.2.2")
+    first, second, other = (spool.receive(host=host) for host in hosts)
+    assert [write(each, 200) for each in (first, second, first)] == [True, True, False]
+    first.keep()
+    first.close()
+    _added(spool, 1, host="192.0.2.1", document=first.name, size_bytes=first.size_bytes)
+    assert not write(second, 200)
+    assert write(other, 200)
+    for each in (second, other):
+        each.close()
+    spool.close()
