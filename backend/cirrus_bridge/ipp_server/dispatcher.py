@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import random
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,7 +21,7 @@ from cirrus_bridge.base.translation import joined
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.ipp.message import JobState
 from cirrus_bridge.ipp_server.documents.raster import too_large
-from cirrus_bridge.ipp_server.job_processes import ENDED
+from cirrus_bridge.ipp_server.job_processes import ENDED, OUT_OF_TIME
 from cirrus_bridge.ipp_server.outcomes import (
     CANCELING,
     IN_DEVICE,
@@ -175,7 +174,7 @@ class Dispatcher:
         company = company_of(job)
         now = self.spool.get(job_id)
         is_canceling = now is not None and CANCELING in now.reasons
-        if said is None and number == signal.SIGXCPU:
+        if said is None and number == OUT_OF_TIME:
             self._took_too_long(job_id)
             return
         if said is None:

@@ -23,6 +23,7 @@ from cirrus_bridge.base.privileges import name_process
 Tell = Callable[[Mapping[str, Any]], None]
 Run = Callable[[int, Tell, Clock], None]
 _DATAGRAM_BYTES = 64 * 1024
+OUT_OF_TIME = int(signal.SIGXCPU)  # ended a run beyond its processor time (`documents.limits`)
 ENDED = "ended"  # the key of a run's last news: its job
 
 

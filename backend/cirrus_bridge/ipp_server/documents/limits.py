@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import resource
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.ipp_server.documents.raster import too_large
 
 _MIB = 1 << 20
@@ -52,7 +52,7 @@ def limited(limits: Limits) -> Iterator[None]:
     """
     own_bytes = int(_PAGES.read_text().split()[0]) * resource.getpagesize()
     wanted = {
-        resource.RLIMIT_CPU: int(time.process_time()) + 1 + limits.cpu_s,
+        resource.RLIMIT_CPU: int(Clock().cpu_s()) + 1 + limits.cpu_s,
         resource.RLIMIT_AS: own_bytes + limits.memory_bytes,
         resource.RLIMIT_FSIZE: limits.file_bytes,
     }
