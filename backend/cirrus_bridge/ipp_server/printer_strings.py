@@ -13,6 +13,7 @@ from cirrus_bridge.ipp_server.job_template import offer_of
 from cirrus_bridge.ipp_server.tray_names import AUTO
 
 MEDIA_TYPE = "text/strings"
+FILE = "printer.strings"  # below the path of its printer
 
 
 def printer_strings(printer: OfferedPrinter) -> str:

@@ -24,6 +24,7 @@ from cirrus_bridge.ipp_server.job_processes import JobProcesses
 from cirrus_bridge.ipp_server.operations import PrinterStatus
 from cirrus_bridge.ipp_server.outcomes import IN_DEVICE, outcome_of
 from cirrus_bridge.ipp_server.printer_attributes import PrinterUri, ServiceFacts, description
+from cirrus_bridge.ipp_server.printer_strings import FILE
 from cirrus_bridge.ipp_server.requests import Client
 from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
 
@@ -111,6 +112,7 @@ class PrinterService:
             uris=uris,
             more_info=page,
             icons=[f"{page}/icon-{size}.png" for size in ICON_PIXELS],
+            strings_uri=f"{page}/{FILE}",
             document_formats=self.formats(printer),
             max_document_bytes=settings.max_document_bytes,
         )
