@@ -35,8 +35,8 @@ PASSWORD = "correct horse"
 class _SignedSite(PrinterSite):
     """A site whose clients have to sign in."""
 
-    def configure(self, server: str | None = None) -> None:
-        super().configure(server)
+    def configure(self, *, key: str = "") -> None:
+        super().configure(key=key)
         path = self.config / ACCOUNTS
         make_state_folder(self.state)
         set_account(path, "ann", PASSWORD, group=pwd.getpwuid(self.state.stat().st_uid).pw_gid)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,7 +53,10 @@ type = "file"
 
 
 class PrinterSite:
-    """A context manager: a cloud with the device Paris:Laser1, and `cirrus-printers` for it."""
+    """A context manager: a cloud with the device Paris:Laser1, and `cirrus-printers` for it.
+
+    `server` (HOST:PORT) is the way to the cloud, such as a proxy.
+    """
 
     def __init__(self, settings: str = "", inventory: str = _INVENTORY) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
@@ -73,6 +77,7 @@ class PrinterSite:
         self.key = self.cloud.new_key("Acme")
         self.port, self.tls_port = reserved_port(self), reserved_port(self)
         self.settings = settings
+        self.server = self.cloud.url.partition("://")[2]
         self.program: Program[str] | None = None
 
     def __enter__(self) -> Self:
@@ -86,8 +91,8 @@ class PrinterSite:
         self.cloud.close()
         shutil.rmtree(self.root)
 
-    def configure(self, server: str | None = None) -> None:
-        """Write the configuration, for the cloud or for another server."""
+    def configure(self, *, key: str = "") -> None:
+        """Write the configuration, with the cloud's key or with another one."""
         text = (
             self.settings if "devices" in self.settings else f'devices = ["*:*"]\n{self.settings}'
         )
@@ -98,10 +103,9 @@ class PrinterSite:
         )
         entry = self.config / "servers.d" / "site.toml"
         entry.touch(mode=0o600)
-        host = server or self.cloud.url.partition("://")[2]
         entry.write_text(
-            f'[[server]]\nhost = "{host}"\ncompany = "Acme"\n'
-            f'api_key = "{self.key}"\nlocations = ["Paris"]\n'
+            f'[[server]]\nhost = "{self.server}"\ncompany = "Acme"\n'
+            f'api_key = "{key or self.key}"\nlocations = ["Paris"]\n'
         )
 
     def start(self) -> None:
@@ -117,6 +121,17 @@ class PrinterSite:
                 start_new_session=True,
             )
         eventually(lambda: self.is_up(), "the service does not offer a printer", self.log)
+
+    def run_second(self) -> subprocess.CompletedProcess[str]:
+        """Start another service on the same folder, and return when it has ended."""
+        keys = copy_keys(self.environ)
+        return subprocess.run(
+            [PROGRAM],
+            env=os.environ | self.environ | {"CREDENTIALS_DIRECTORY": str(keys)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
 
     def stop(self) -> int:
         """End the service; return its exit status."""
@@ -196,6 +211,26 @@ class PrinterSite:
             data = answer.read()
             assert answer.status == 200, (answer.status, data)
             return decode(data)
+
+    @contextlib.contextmanager
+    def sending(self, operation: Operation, job_id: int = 0) -> Iterator[None]:
+        """Send the first part of a document, and the rest never."""
+        target = f"/ipp/print/{self.name}"
+        asked = [
+            Attribute("printer-uri", [Uri(f"ipp://127.0.0.1:{self.port}{target}")]),
+            Attribute("requesting-user-name", [Name("ann")]),
+        ]
+        if job_id:
+            asked += [Attribute("job-id", [job_id]), Attribute("last-document", [True])]
+        asked.append(Attribute("document-format", [MimeType("application/pdf")]))
+        body = encode(operation, [(Group.OPERATION, asked)]) + b"%PDF-1.4\n"
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/ipp\r\n"
+            f"Content-Length: {len(body) + 1_000_000}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as connection:
+            connection.sendall(head.encode() + body)
+            yield
 
     def print(
         self,

@@ -27,6 +27,7 @@ USERS = ("cirrus-bridge", "lp")
 STAYS_ROOT = "stays root, because the owner of {folder} cannot read {unread}"  # for the log
 
 # linux/prctl.h
+_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 4, 15, 24, 38
 
 
@@ -50,6 +51,11 @@ def give_up_new_rights() -> None:
 def name_process(name: str) -> None:
     """Name this process for people who look at processes; ps(1) shows 15 bytes (prctl(2))."""
     _prctl(_PR_SET_NAME, name.encode())
+
+
+def end_with_parent(number: int) -> None:
+    """Get a signal when the process that forked this one ends, however it ends."""
+    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 def make_folder(folder: Path, mode: int, *inside: str) -> None:

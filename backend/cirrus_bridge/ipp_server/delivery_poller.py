@@ -11,13 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cirrus_bridge.base.clock import Clock
-from cirrus_bridge.base.errors import CirrusError, JournalReplaced
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    JournalDamaged,
+    JournalError,
+    JournalNewer,
+    JournalReplaced,
+)
 from cirrus_bridge.base.model import JobStatus
 from cirrus_bridge.config.load import PollerSettings
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.delivery.events import NOTICE, WARNING, Change
 from cirrus_bridge.delivery.tracking import TrackedDelivery
 from cirrus_bridge.ipp_server.delivery_news import ChangeListener, DeliveryNews
+from cirrus_bridge.ipp_server.spool import SPOOL_FAULTS
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.polling.availability import Availability
 from cirrus_bridge.polling.poller import Poller, StatusOf
@@ -26,6 +33,7 @@ from cirrus_bridge.polling.schedule import Schedule
 from cirrus_bridge.polling.watched import WatchedDocuments
 
 REOPEN_S = 0.5
+RESUME_S = 3.0  # after an error of the disk
 TURN_S = 0.5
 END_S = 5.0  # a turn of the loop takes half a second, unless the disk is very slow
 
@@ -35,8 +43,9 @@ class DeliveryPoller:
     """Follows the documents of the journal in `folder`, as its only poller, from `start` to `stop`.
 
     The thread is the only one that uses the journal's connection, and calls all functions that are
-    given here. If one of them fails, or the journal, the thread ends, and `stop` raises the error.
-    The service is to end then: an accepted document is followed again after a restart. Requests to
+    given here. After an error of a disk, it begins again: all outcomes that are not closed in the
+    journal are told again. Another error ends the thread, and `stop` raises the error. The service
+    is to end then: an accepted document is followed again after a restart. Requests to
     a server may still be open after `stop`, so the program ends without waiting for their threads
     (os._exit).
 
@@ -84,10 +93,7 @@ class DeliveryPoller:
                 self._follow_journal()
         except Exception as error:  # noqa: BLE001 - `stop` raises it in the main thread
             self._error = error
-            text = f"The poller has ended: {error!r}"
-            if isinstance(error, CirrusError):
-                text = f"{error} ({error.code}) {error.detail}".strip()
-            self.tell(Change("failed", text, WARNING))
+            self.tell(Change("failed", f"The poller has ended: {_text(error)}", WARNING))
             self.failed()
 
     def _follow_journal(self) -> None:
@@ -99,6 +105,11 @@ class DeliveryPoller:
         except JournalReplaced as error:
             self.tell(Change("journal-replaced", f"{error} ({error.code})", WARNING))
             self._stopping.wait(REOPEN_S)
+        except (JournalDamaged, JournalNewer):
+            raise
+        except (JournalError, *SPOOL_FAULTS) as error:  # such as a full disk
+            self.tell(Change("interrupted", f"{_text(error)}; following is resumed", WARNING))
+            self._stopping.wait(RESUME_S)
 
     def _take_turn(self, journal: PollerJournal) -> bool:
         """Become the journal's only poller; return False if this poller is stopped while it waits
@@ -148,3 +159,9 @@ class DeliveryPoller:
             queries=queries,
             at_work=self.at_work,
         )
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, CirrusError):
+        return f"{error} ({error.code}) {error.detail}".strip()
+    return repr(error)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -25,18 +26,20 @@ from cirrus_bridge.ipp_server.job_processes import ENDED, OUT_OF_TIME
 from cirrus_bridge.ipp_server.outcomes import (
     CANCELING,
     IN_DEVICE,
+    TOO_LATE,
     Outcome,
     canceled_unprinted,
     in_every_language,
 )
 from cirrus_bridge.ipp_server.printer_attributes import OPERATION_WAIT_S
-from cirrus_bridge.ipp_server.shares import in_turns, owner_of
+from cirrus_bridge.ipp_server.shares import Owner, in_turns, owner_of
 from cirrus_bridge.ipp_server.spool import INCOMING, Spool, SpooledJob
 from cirrus_bridge.sending.patience import waits
 
 MOST_RUNS = 8
 MOST_RUNS_OF_A_NETWORK = 6  # the others are for other clients
 KILLED_WAIT_S = 1.0
+FAILED_WAIT_S = 5.0  # before the next attempt to let go of a canceled document
 SHORTEST_WAIT_S = 0.1
 Company = tuple[str, str]
 _HELD = ("job-held-for-review",)
@@ -53,10 +56,9 @@ class Processes(Protocol):
 
 @dataclass(slots=True)
 class _Outage:
-    """A server that jobs wait for; times are monotonic seconds."""
+    """A server that jobs wait for, and when the next one tries (monotonic seconds)."""
 
-    due_s: float
-    message: Mapping[str, str]
+    due_s: float = 0.0
     waits_s: Iterator[float] = field(default_factory=lambda: waits(random.Random()))  # noqa: S311
 
 
@@ -72,6 +74,7 @@ class Dispatcher:
     _running: dict[int, SpooledJob] = field(default_factory=dict)
     _news: dict[int, dict[str, Any]] = field(default_factory=dict)
     _broken: dict[int, float] = field(default_factory=dict)  # killed runs: when to run again
+    _inbox: deque[Mapping[str, Any]] = field(default_factory=deque)
 
     def begin(self) -> None:
         """Go on where the service was stopped or killed."""
@@ -80,25 +83,36 @@ class Dispatcher:
                 self.spool.change(job.job_id, state=JobState.PENDING)
 
     def step(self) -> float:
-        """Start the runs that are due; return the seconds until the next one may be due."""
+        """Take the news, and start the runs that are due; return the seconds until the next run may
+        be due. Raises what the spool raises; the next step takes the same news then."""
+        self.take_news()
         now_s = self.clock.monotonic_s()
-        dues_s = [now_s + OPERATION_WAIT_S, *(at for at in self._broken.values() if at > now_s)]
-        asked = {company_of(job) for job in self._running.values()} & self.outages.keys()
-        ready = [job for job in self.spool.open_jobs(brief=True) if self._may_run(job, now_s)]
-        for job in in_turns(ready):
-            if self._must_wait(job):
-                continue
-            company = company_of(job)
-            outage = self.outages.get(company)
-            if outage is not None and CANCELING not in job.reasons:
-                is_probe = company not in asked  # the first job that waits
-                asked.add(company)
-                dues_s += [outage.due_s] if is_probe else []
-                if not is_probe or outage.due_s > now_s:
-                    continue
-            self._start(job)
+        jobs = self.spool.open_jobs(brief=True)
+        due_s = self._start_due(jobs, now_s)
         self._abort_unfinished()
-        return max(SHORTEST_WAIT_S, min(dues_s) - now_s)
+        return max(SHORTEST_WAIT_S, due_s - now_s)
+
+    def _start_due(self, jobs: Sequence[SpooledJob], now_s: float) -> float:
+        """Start the runs that are due now; return when another run is due, in monotonic seconds."""
+        asked = {company_of(job) for job in self._running.values()} & self.outages.keys()
+        before: set[tuple[str, Owner]] = set()  # whose later jobs wait, to keep their order
+        next_s = now_s + OPERATION_WAIT_S
+        ready = [job for job in jobs if job.job_id not in self._running and _has_work(job)]
+        for job in in_turns(ready):
+            again_s = self._broken.get(job.job_id, now_s)
+            if CANCELING not in job.reasons:
+                company, place = company_of(job), (job.printer, owner_of(job))
+                if place in before or company in asked or self._must_wait(job):
+                    continue  # the end of a run is the next occasion
+                before.add(place)
+                if company in self.outages:
+                    asked.add(company)  # the first job that waits is the only one to try
+                    again_s = max(again_s, self.outages[company].due_s)
+            if again_s > now_s:
+                next_s = min(next_s, again_s)
+            else:
+                self._start(job)
+        return next_s
 
     def _must_wait(self, job: SpooledJob) -> bool:
         """Whether a job waits for a run: of another job of its client, or of any client."""
@@ -124,14 +138,22 @@ class Dispatcher:
         return True
 
     def heard(self, news: Sequence[Mapping[str, Any]]) -> None:
-        """Take the news of runs."""
-        for said in news:
-            if ENDED in said:
-                self._ended(said[ENDED], said["signal"])
-            elif "away" in said:
-                self._set_away(said["job"], said["away"])
-            else:
-                self._news[said["job"]] = dict(said)
+        """Hear the news of runs, for the next step."""
+        self._inbox.extend(news)
+
+    def take_news(self) -> None:
+        """Take the news that were heard. Raises what the spool raises."""
+        while self._inbox:
+            self._take(self._inbox[0])
+            self._inbox.popleft()
+
+    def _take(self, said: Mapping[str, Any]) -> None:
+        if ENDED in said:
+            self._ended(said[ENDED], said["signal"])
+        elif "away" in said:
+            self.spool.change(said["job"], message=said["away"])
+        else:
+            self._news[said["job"]] = dict(said)
 
     def outcome(self, job_id: int, outcome: Outcome) -> None:
         """Take what is known of a job that the cloud has."""
@@ -144,52 +166,50 @@ class Dispatcher:
         if changed is not None:
             self.told(changed)
 
-    def _may_run(self, job: SpooledJob, now_s: float) -> bool:
-        """Whether a job has something to do, whatever its printer and its server do."""
-        if job.job_id in self._running or self._broken.get(job.job_id, now_s) > now_s:
-            return False
-        if CANCELING in job.reasons:
-            return True
-        return job.state in _RUNNABLE and IN_DEVICE not in job.reasons
-
     def _start(self, job: SpooledJob) -> None:
         now_s = self.clock.wall_s()
-        changed = self.spool.change(
-            job.job_id,
+        started = self.spool.replace(
+            job,
             state=JobState.PROCESSING,
+            reasons=(CANCELING,) if CANCELING in job.reasons else (),
             processing_s=job.processing_s or now_s,
             first_run_s=job.first_run_s or now_s,
             open_runs=job.open_runs + 1,
         )
-        if changed is not None and not changed.state.is_final:
-            self._running[job.job_id] = changed
+        if started is not None:  # or else it was canceled or held just now
+            self._running[job.job_id] = started
             self.processes.start(job.job_id)
 
     def _ended(self, job_id: int, number: int) -> None:
         """Handle the end of a run by its last news."""
-        job = self._running.pop(job_id, None)
-        said = self._news.pop(job_id, None)
-        if job is None:
-            return
-        company = company_of(job)
-        now = self.spool.get(job_id)
-        is_canceling = now is not None and CANCELING in now.reasons
-        if said is None and number == OUT_OF_TIME:
+        job, said = self._running.get(job_id), self._news.get(job_id)
+        if job is not None and said is not None:
+            self._broken.pop(job_id, None)
+            self._finish(job, said)
+        elif job is not None and number == OUT_OF_TIME:
             self._took_too_long(job_id)
-            return
-        if said is None:
+        elif job is not None:
             _log.error("job=%d the run was ended by signal %d", job_id, number)
             self._broken[job_id] = self.clock.monotonic_s() + KILLED_WAIT_S
-            return
-        self._broken.pop(job_id, None)
-        self.spool.change(job_id, open_runs=0)
+        self._running.pop(job_id, None)  # from here on, nothing is repeated
+        self._news.pop(job_id, None)
+
+    def _finish(self, job: SpooledJob, said: Mapping[str, Any]) -> None:
+        job_id, company = job.job_id, company_of(job)
+        now = self.spool.change(job_id, open_runs=0)
+        is_canceling = now is not None and CANCELING in now.reasons
         if said.get("accepted"):
             self.outages.pop(company, None)
             if now is not None and IN_DEVICE not in now.reasons:
-                self.outcome(job_id, Outcome(JobState.PROCESSING, (IN_DEVICE,), {}))
+                message = in_every_language(TOO_LATE) if is_canceling else {}
+                self.outcome(job_id, Outcome(JobState.PROCESSING, (IN_DEVICE,), message))
         elif "canceled" in said:
             self._end(job_id, JobState.CANCELED, ("job-canceled-by-user",), said["canceled"])
-        elif "error" in said and not is_canceling:
+        elif is_canceling:
+            if said["then"] != "stop":  # the run that was to let go of the document failed
+                _log.warning("job=%d %s", job_id, said["log"])
+                self._broken[job_id] = self.clock.monotonic_s() + FAILED_WAIT_S
+        else:
             self._failed(job_id, company, said)
 
     def _took_too_long(self, job_id: int) -> None:
@@ -206,7 +226,7 @@ class Dispatcher:
             logging.INFO if then == "stop" else logging.WARNING, "job=%d %s", job_id, said["log"]
         )
         if then == "wait":
-            self._wait(company, message)
+            self._wait(company, said)
             self.spool.change(
                 job_id,
                 state=JobState.PROCESSING_STOPPED,
@@ -221,14 +241,12 @@ class Dispatcher:
         else:
             self.spool.change(job_id, state=JobState.PENDING_HELD, reasons=_HELD, message=message)
 
-    def _wait(self, company: Company, message: Mapping[str, str]) -> None:
-        now_s = self.clock.monotonic_s()
-        outage = self.outages.setdefault(company, _Outage(now_s, message))
-        outage.message = message or outage.message
-        outage.due_s = now_s + next(outage.waits_s)
-
-    def _set_away(self, job_id: int, message: Mapping[str, str]) -> None:
-        self.spool.change(job_id, message=message)
+    def _wait(self, company: Company, said: Mapping[str, Any]) -> None:
+        if said.get("has_progressed"):
+            self.outages.pop(company, None)  # the server works at times
+        outage = self.outages.setdefault(company, _Outage())
+        wait_s = max(next(outage.waits_s), said.get("least_wait_s", 0.0))
+        outage.due_s = self.clock.monotonic_s() + wait_s
 
     def _end(
         self, job_id: int, state: JobState, reasons: tuple[str, ...], message: Mapping[str, str]
@@ -252,6 +270,13 @@ class Dispatcher:
             else:
                 reasons = ("aborted-by-system", "submission-interrupted")
                 self._end(job.job_id, JobState.ABORTED, reasons, {})
+
+
+def _has_work(job: SpooledJob) -> bool:
+    """Whether a job has something to do, whatever its printer and its server do."""
+    if CANCELING in job.reasons:
+        return True
+    return job.state in _RUNNABLE and IN_DEVICE not in job.reasons
 
 
 def company_of(job: SpooledJob) -> Company:

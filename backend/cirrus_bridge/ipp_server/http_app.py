@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,7 +27,7 @@ from cirrus_bridge.ipp_server.requests import (
     refused,
     response_bytes,
 )
-from cirrus_bridge.ipp_server.spool import IncomingDocument, Spool
+from cirrus_bridge.ipp_server.spool import SPOOL_FAULTS, IncomingDocument, Spool
 from cirrus_bridge.ipp_server.turns import Turns
 
 MEDIA_TYPE = "application/ipp"
@@ -86,7 +85,7 @@ class IppApplication:
             response = refused(error)
         except ClientDisconnect:
             return HttpResponse(status_code=400)  # nobody reads this
-        except (OSError, sqlite3.Error) as error:
+        except SPOOL_FAULTS as error:
             _log.error("the spool cannot be used: %s", error)
             response = refused(_spool_fault())
         except Exception:  # noqa: BLE001 - the client gets a response, the log the error

@@ -18,12 +18,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from cirrus_bridge.base.clock import Clock
-from cirrus_bridge.base.privileges import name_process
+from cirrus_bridge.base.privileges import end_with_parent, name_process
 
 Tell = Callable[[Mapping[str, Any]], None]
 Run = Callable[[int, Tell, Clock], None]
 _DATAGRAM_BYTES = 64 * 1024
 OUT_OF_TIME = int(signal.SIGXCPU)  # ended a run beyond its processor time (`documents.limits`)
+STOP_S = 1.5  # for runs, when the service ends
+_CHILD_ENDED = "the process that starts runs has ended"
 ENDED = "ended"  # the key of a run's last news: its job
 
 
@@ -44,12 +46,18 @@ class JobProcesses:
         self.socket.setblocking(False)
 
     def start(self, job_id: int) -> None:
-        """Start a run of a job. Raises OSError if the child has ended."""
-        self.socket.send(json.dumps({"start": job_id}).encode())
+        """Start a run of a job. Raises EOFError if the child has ended."""
+        self._ask({"start": job_id})
 
     def stop(self, job_id: int) -> None:
-        """Ask the run of a job to stop, if there is one."""
-        self.socket.send(json.dumps({"stop": job_id}).encode())
+        """Ask the run of a job to stop, if there is one. Raises EOFError if the child has ended."""
+        self._ask({"stop": job_id})
+
+    def _ask(self, what: Mapping[str, int]) -> None:
+        try:
+            self.socket.send(json.dumps(what).encode())
+        except OSError as error:
+            raise EOFError(_CHILD_ENDED) from error
 
     def news(self) -> list[dict[str, Any]]:
         """The news that have come. Raises EOFError if the child has ended."""
@@ -58,13 +66,19 @@ class JobProcesses:
             while data := self.socket.recv(_DATAGRAM_BYTES):
                 found.append(json.loads(data))
             if not found:
-                raise EOFError("the process that starts runs has ended")
+                raise EOFError(_CHILD_ENDED)
         return found
 
-    def close(self) -> None:
-        """End the child, which stops all runs and waits for them."""
-        self.socket.close()
-        os.waitpid(self.child, 0)
+    def close(self) -> list[dict[str, Any]]:
+        """End the child, which stops all runs and kills those that do not stop; return the last
+        news."""
+        news = []
+        with self.socket, contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+            self.socket.settimeout(STOP_S + 1.0)
+            while data := self.socket.recv(_DATAGRAM_BYTES):
+                news.append(json.loads(data))
+        return news
 
 
 class _Starter:
@@ -81,20 +95,36 @@ class _Starter:
         try:
             name_process("cirrus starter")
             Clock().watch_signals()  # signals end the service, which ends this process
-            is_open = True
-            while is_open or self._processes:
-                for key, _ in self._selector.select():
-                    if key.data:
-                        self._end(key.data)
-                    elif not self._hear():
-                        is_open = False
-                        self._selector.unregister(self._control)
-                        for job_id in self._processes:
-                            self._stop(job_id)
+            self._serve()
+            self._end_all()
             status = 0
         except BaseException:  # noqa: BLE001 - this process must never go on as the service
             traceback.print_exc()
         os._exit(status)
+
+    def _serve(self) -> None:
+        """Start and stop runs until the service has ended."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.data:
+                    self._end(key.data)
+                elif not self._hear():
+                    self._selector.unregister(self._control)
+                    return
+
+    def _end_all(self) -> None:
+        """Stop all runs; kill those that do not stop, which a run survives at every step."""
+        clock = Clock()
+        until_s = clock.monotonic_s() + STOP_S
+        for job_id in self._processes:
+            self._signal(job_id, signal.SIGTERM)
+        while self._processes:
+            left_s = until_s - clock.monotonic_s()
+            if left_s <= 0:
+                for job_id in self._processes:
+                    self._signal(job_id, signal.SIGKILL)
+            for key, _ in self._selector.select(left_s if left_s > 0 else None):
+                self._end(key.data)
 
     def _hear(self) -> bool:
         """Do what the service asks; False if the service has ended."""
@@ -104,19 +134,23 @@ class _Starter:
             if "start" in said:
                 self._start(said["start"])
             else:
-                self._stop(said["stop"])
+                self._signal(said["stop"], signal.SIGTERM)
         return bool(data)
 
     def _start(self, job_id: int) -> None:
         sys.stderr.flush()
+        # a signal that comes before the run has its own handlers waits for them
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         process = os.fork()
         if process:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
             handle = os.pidfd_open(process)
             self._processes[job_id] = (process, handle)
             self._selector.register(handle, selectors.EVENT_READ, job_id)
             return
         status = 1
         try:
+            end_with_parent(signal.SIGTERM)  # if only this process is killed
             clock = Clock()
             clock.watch_signals()
             name_process(f"cirrus {job_id}")
@@ -127,10 +161,10 @@ class _Starter:
         sys.stderr.flush()
         os._exit(status)
 
-    def _stop(self, job_id: int) -> None:
+    def _signal(self, job_id: int, number: signal.Signals) -> None:
         if job_id in self._processes:
             process, _ = self._processes[job_id]
-            os.kill(process, signal.SIGTERM)
+            os.kill(process, number)
 
     def _end(self, job_id: int) -> None:
         """Tell the service of a run that has ended."""

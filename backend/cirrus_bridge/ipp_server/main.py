@@ -37,7 +37,7 @@ from cirrus_bridge.ipp_server.own_tls import OwnTls
 from cirrus_bridge.ipp_server.pages import Pages
 from cirrus_bridge.ipp_server.run import Folders, run_job
 from cirrus_bridge.ipp_server.service import PrinterService
-from cirrus_bridge.ipp_server.spool import Spool
+from cirrus_bridge.ipp_server.spool import Spool, only_service
 from cirrus_bridge.journal.run_notes import make_state_folder
 from cirrus_bridge.polling.configuration import ConfigurationReader
 from cirrus_bridge.polling.log import LimitedLog
@@ -101,10 +101,11 @@ def _run() -> None:
     for name in _FOR_RUNS:
         importlib.import_module(name)
     processes = JobProcesses(functools.partial(run_job, folders))  # forks, so before any thread
-    try:
-        asyncio.run(_serve(folders, settings, reader, processes, clock))
-    finally:
-        processes.close()
+    with only_service(folders.state):
+        # not asyncio.run, which would wait for threads that wait for a server
+        asyncio.new_event_loop().run_until_complete(
+            _serve(folders, settings, reader, processes, clock)
+        )
 
 
 async def _serve(
@@ -152,6 +153,7 @@ async def _serve(
         try:
             await serve(application, endpoints, service.work())
         finally:
+            service.end()
             poller.stop()
 
 

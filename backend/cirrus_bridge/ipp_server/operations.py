@@ -24,6 +24,7 @@ from cirrus_bridge.ipp.message import (
 from cirrus_bridge.ipp.values import EnumValue, Keyword, OutOfBand, Text, Value
 from cirrus_bridge.ipp_server.job_attributes import NAME_BYTES, encoded, job_attributes
 from cirrus_bridge.ipp_server.job_options import SECRETS, read_job
+from cirrus_bridge.ipp_server.outcomes import TOO_LATE
 from cirrus_bridge.ipp_server.printer_attributes import COMPRESSIONS, WHICH_JOBS, select
 from cirrus_bridge.ipp_server.requests import Client, Refusal, Request, Response, unsupported
 from cirrus_bridge.ipp_server.shares import has_room
@@ -181,19 +182,17 @@ class Operations:
     def _take_document(self, job: SpooledJob, values: Mapping[str, Any]) -> SpooledJob:
         """Give a document to its job, or the end of documents. Raises Refusal if the job has got
         another document meanwhile, or has ended."""
-        spool = self._service.spool
-        if not values:
-            return job
-        if "document" not in values:
-            changed = spool.change(job.job_id, **values)
-        else:
-            changed = spool.take_document(job.job_id, **values)
-        if changed is not None and not changed.state.is_final:
-            return changed
-        now = spool.get(job.job_id)
+        changed = self._service.spool.replace(job, **values) if values else job
+        if changed is None:
+            raise self._too_late(job)
+        return changed
+
+    def _too_late(self, job: SpooledJob) -> Refusal:
+        """The refusal of a request about a job that has changed meanwhile."""
+        now = self._service.spool.get(job.job_id)
         if now is None or now.state.is_final:
-            raise Refusal(Status.JOB_CANCELED, tr("The job was canceled."))
-        raise _one_document()
+            return Refusal(Status.JOB_CANCELED, tr("The job was canceled."))
+        return _one_document()
 
     def _end_empty(self, request: Request, job: SpooledJob) -> Response:
         ended = self._service.spool.end(
@@ -267,7 +266,8 @@ class Operations:
                 self._end_empty(request, job)
                 return Response()
             state, reasons = _first_state(job)
-            self._service.spool.change(job.job_id, state=state, reasons=reasons)
+            if self._service.spool.replace(job, state=state, reasons=reasons) is None:
+                raise self._too_late(job)
             self._service.wake()
         elif job.state.is_final:
             raise Refusal(Status.NOT_POSSIBLE, tr("The job has ended."))
@@ -283,7 +283,7 @@ class Operations:
         if not self._service.cancel(job):
             raise Refusal(
                 Status.NOT_POSSIBLE,
-                tr("The cloud already has the job and will print it."),
+                TOO_LATE,
             )
 
     def _cancel_my_jobs(self, request: Request) -> Response:
@@ -305,7 +305,7 @@ class Operations:
         if stuck and wanted:
             raise Refusal(
                 Status.NOT_POSSIBLE,
-                tr("The cloud already has the job and will print it."),
+                TOO_LATE,
                 [Attribute("job-ids", stuck)],
             )
         return Response()
@@ -319,7 +319,9 @@ class Operations:
             values = [unsupported("job-hold-until", request.attributes["job-hold-until"])]
             raise _bad_options(values)
         state, reasons = _first_state(_with(job, {"hold_until": until}))
-        self._service.spool.change(job.job_id, hold_until=until, state=state, reasons=reasons)
+        held = self._service.spool.replace(job, hold_until=until, state=state, reasons=reasons)
+        if held is None:
+            raise Refusal(Status.NOT_POSSIBLE, tr("The job can no longer be held."))
         self._service.wake()
         return Response()
 
@@ -327,9 +329,11 @@ class Operations:
         job = self._job(request, of_owner=True)
         if job.state is not JobState.PENDING_HELD or INCOMING in job.reasons:
             raise Refusal(Status.NOT_POSSIBLE, tr("The job is not held."))
-        self._service.spool.change(
-            job.job_id, hold_until="", state=JobState.PENDING, reasons=(), message={}
+        released = self._service.spool.replace(
+            job, hold_until="", state=JobState.PENDING, reasons=(), message={}
         )
+        if released is None:
+            raise Refusal(Status.NOT_POSSIBLE, tr("The job is not held."))
         self._service.wake()
         return Response()
 

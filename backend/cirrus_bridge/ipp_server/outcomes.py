@@ -18,6 +18,7 @@ from cirrus_bridge.ipp.message import JobState
 # job-state-reasons
 IN_DEVICE = "queued-in-device"  # the cloud has the job
 CANCELING = "processing-to-stop-point"  # a person has canceled the job, and its run may go on
+TOO_LATE = tr("The cloud already has the job and will print it.")
 
 
 class Outcome(NamedTuple):

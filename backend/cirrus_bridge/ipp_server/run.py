@@ -20,9 +20,10 @@ from cirrus_bridge.base.errors import (
     InternalError,
     Interrupted,
     JobForgotten,
-    JournalBusy,
+    JournalError,
     KeepsBreaking,
     QueueError,
+    Retryable,
     UnreadableDocument,
 )
 from cirrus_bridge.base.model import DocumentKey, Place, PrintJob
@@ -39,7 +40,7 @@ from cirrus_bridge.ipp_server.documents.limits import Limits, limited
 from cirrus_bridge.ipp_server.job_attributes import all_asked_attributes
 from cirrus_bridge.ipp_server.job_options import RequestedJob, print_job, read_job
 from cirrus_bridge.ipp_server.outcomes import CANCELING, canceled_unprinted, in_every_language
-from cirrus_bridge.ipp_server.spool import SpooledJob, converted_path, read_spooled
+from cirrus_bridge.ipp_server.spool import SpooledJob, converted_path, read_spooled, to_disk
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, UNSENT, WAITS, State
 from cirrus_bridge.journal.poller import PollerJournal
@@ -50,8 +51,10 @@ from cirrus_bridge.sending.submit import Submission
 MOST_OPEN_RUNS = 5
 _CHUNK_BYTES = 1 << 20
 _TURN_WAIT_S = 0.2
+LONGEST_WAIT_S = 600.0  # that a server may ask for
 Tell = Callable[[Mapping[str, Any]], None]
 _REPEATED = (Disposition.WAIT, Disposition.RETRY_LATER, Disposition.RUN_AGAIN)
+_LOCAL = (QueueError, JournalError)  # an administrator corrects the configuration or the disk
 # errors that nobody can end but by printing again
 _ABORTED = ("CB-301", "CB-302", "CB-303", "CB-304", "CB-401", "CB-406")
 
@@ -71,7 +74,7 @@ class RunReport:
 
     def __init__(self, job_id: int, tell: Tell) -> None:
         self._job_id, self._tell = job_id, tell
-        self._is_away = False
+        self._is_away = self.has_progressed = False
 
     def debug(self, text: str) -> None:
         """Nothing: the service's log has outcomes only."""
@@ -80,7 +83,8 @@ class RunReport:
         """Nothing: the state tells as much."""
 
     def progress(self, percent: int) -> None:
-        """Nothing: IPP has no attribute for the part of a document that was sent."""
+        """Note that the server has taken a part of the document."""
+        self.has_progressed = True
 
     def server_away(self, text: str) -> None:
         """Tell why the server cannot be used."""
@@ -117,9 +121,19 @@ class _JobRun:
 
     def __init__(self, folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None:
         self._folders, self._job, self._tell, self._clock = folders, job, tell, clock
+        self._report = RunReport(job.job_id, tell)
 
     def run(self) -> None:
-        """Raises CirrusError if the document was not accepted."""
+        """Raises CirrusError if nothing can be sent."""
+        told = self._run()
+        if told.get("then") == "abort":
+            with PollerJournal(self._folders.state) as journal:
+                key = _key(self._job, parse_queue_uri(self._job.queue_uri))
+                journal.abandon(key, now_s=self._clock.wall_s())
+        self._tell(told)
+
+    def _run(self) -> dict[str, Any]:
+        """Send the document, and return the news of that."""
         job, folders = self._job, self._folders
         server = parse_queue_uri(job.queue_uri).server
         configuration = load(folders.configuration, folders.credentials, server=server)
@@ -133,15 +147,21 @@ class _JobRun:
                 try:
                     self._send(journal, key, known, configuration, queue)
                 except CirrusError as error:
-                    if not isinstance(error, JournalBusy):  # it would block again
-                        journal.run_ended(key, now_s=self._clock.wall_s())
-                    self._tell(_told(job, error, _known(journal, key)))
-                    return
+                    return self._end(journal, key, error)
                 known = _known(journal, key)
             if known is not None and known.state is State.FOLLOWED:
                 now_s = self._clock.wall_s()
                 journal.hand_over([key], "complete", followed_uri(queue), now_s=now_s)
-            self._tell({"job": job.job_id, "accepted": True})
+            return {"job": job.job_id, "accepted": True}
+
+    def _end(self, journal: Journal, key: DocumentKey, error: CirrusError) -> dict[str, Any]:
+        """Note that the run has ended with an error; return the news of that."""
+        if isinstance(error, JournalError):  # it would fail again
+            return _told(self._job, error)
+        journal.run_ended(key, now_s=self._clock.wall_s())
+        told = _told(self._job, error, _known(journal, key))
+        told["has_progressed"] = self._report.has_progressed
+        return told
 
     def _send(
         self,
@@ -191,11 +211,12 @@ class _JobRun:
             api=clients_of(configuration)(queue),
             journal=journal,
             clock=clock,
-            report=RunReport(job.job_id, self._tell),
+            report=self._report,
             upload_settings=configuration.upload_to(queue),
             expected_bytes=path.stat().st_size,
             warns=known is not None and known.may_be_printed,
             secret_props=secret,
+            gives_way=lambda: True,  # the service waits, not its process
         ).run(known)
 
     def _check_journal(
@@ -246,7 +267,9 @@ class _JobRun:
                 made = convert(source, folder, job.media_type, wanted(asked, deliver))
             if made == source:
                 return source
+            to_disk(made)  # before it has its name: the next run may be after a power cut
             made.rename(kept)
+            to_disk(kept.parent)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return kept
@@ -294,7 +317,9 @@ def _entry(entries: Sequence[Document], key: DocumentKey) -> Document | None:
 def _cancel(folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None:
     """Let go of a job that a person has canceled, unless the cloud has it."""
     key = _key(job, parse_queue_uri(job.queue_uri))
-    with PollerJournal(folders.state) as journal:
+    with clock.stoppable(), PollerJournal(folders.state) as journal:
+        while not journal.claim(job.job_uuid, job.job_id):  # a run of a service that was killed
+            clock.sleep(_TURN_WAIT_S)
         known = _entry(journal.all_of_job(*key[:2]), key)
         if known is not None and known.state in ACCEPTED:
             tell({"job": job.job_id, "accepted": True})
@@ -319,7 +344,7 @@ def _told(job: SpooledJob, error: CirrusError, known: Document | None = None) ->
     is_left = known is not None and known.state in WAITS
     if isinstance(error, Interrupted):
         then = "stop"
-    elif is_left or isinstance(error, QueueError) or error.disposition in _REPEATED:
+    elif is_left or isinstance(error, _LOCAL) or error.disposition in _REPEATED:
         then = "wait"
     elif error.disposition is Disposition.CANCEL or (not may_be_printed and _is_over(error)):
         then = "abort"
@@ -332,7 +357,16 @@ def _told(job: SpooledJob, error: CirrusError, known: Document | None = None) ->
         "log": f"{error.text} ({error.code}) {error.detail}".strip(),
         "then": then,
         "may_be_printed": may_be_printed,
+        "least_wait_s": _asked_wait_s(error),
     }
+
+
+def _asked_wait_s(error: CirrusError) -> float:
+    """How long the server asks to wait (Retry-After), in seconds."""
+    for each in (error, error.__cause__):
+        if isinstance(each, Retryable):
+            return min(LONGEST_WAIT_S, each.retry_after_s or 0.0)
+    return 0.0
 
 
 def _is_over(error: CirrusError) -> bool:

@@ -26,9 +26,10 @@ from cirrus_bridge.ipp_server.outcomes import IN_DEVICE, outcome_of
 from cirrus_bridge.ipp_server.printer_attributes import PrinterUri, ServiceFacts, description
 from cirrus_bridge.ipp_server.printer_strings import FILE
 from cirrus_bridge.ipp_server.requests import Client
-from cirrus_bridge.ipp_server.spool import Spool, SpooledJob
+from cirrus_bridge.ipp_server.spool import SPOOL_FAULTS, Spool, SpooledJob
 
 REFRESH_S = 60.0
+SPOOL_FAULT_S = 3.0  # before the spool is used again
 PRUNE_S, DAY_S = 3600.0, 86_400.0
 KEEP_S = 7 * 86_400.0  # ended jobs, for clients that ask
 MOST_KEPT = 10_000
@@ -182,8 +183,13 @@ class PrinterService:
     async def _run_jobs(self) -> None:
         while True:
             self._woken.clear()
-            with self._lock:
-                wait_s = self._dispatcher.step()
+            try:
+                with self._lock:
+                    wait_s = self._dispatcher.step()
+            except SPOOL_FAULTS as error:  # such as a full disk
+                _log.error("the spool cannot be used: %s", error)
+                await asyncio.sleep(SPOOL_FAULT_S)
+                continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), wait_s)
 
@@ -204,13 +210,23 @@ class PrinterService:
     async def _prune(self) -> None:
         while True:
             before_s = self.now_s() - KEEP_S
-            await asyncio.to_thread(self.spool.prune, before_s, MOST_KEPT)
+            with contextlib.suppress(*SPOOL_FAULTS):  # the next time will do
+                await asyncio.to_thread(self.spool.prune, before_s, MOST_KEPT)
             await asyncio.sleep(PRUNE_S)
 
     async def _work_each_day(self) -> None:
         while True:
             await asyncio.sleep(DAY_S)
             await asyncio.to_thread(self.each_day)
+
+    def end(self) -> None:
+        """Stop all runs, and keep what they tell."""
+        with self._lock:
+            self._dispatcher.heard(self.processes.close())
+            try:
+                self._dispatcher.take_news()
+            except SPOOL_FAULTS as error:  # the runs are repeated
+                _log.error("the spool cannot be used: %s", error)
 
     def fail(self, error: BaseException) -> None:
         """End the work with an error: a part of the service cannot go on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import shutil
@@ -19,11 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.model import DEFAULT_PRIORITY
 from cirrus_bridge.ipp.message import JobState
 from cirrus_http.networks import network
 
 VERSION = 1
+SPOOL_FAULTS = (sqlite3.Error, OSError)  # such as a full disk
 _SCHEMA = """
 CREATE TABLE job (
     job_id INTEGER PRIMARY KEY AUTOINCREMENT,  -- an id is never given twice
@@ -91,6 +94,7 @@ class SpooledJob:
 
 
 _NAMES = tuple(each.name for each in dataclasses.fields(SpooledJob))
+_COMPARED = ("job_id", "state", "reasons", "document", "hold_until")
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM job WHERE "
 _SELECT_BRIEFLY = _SELECT.replace(" attributes, private,", " x'', x'',")
 
@@ -130,7 +134,7 @@ class IncomingDocument:
     def sync(self) -> None:
         """Bring the file to the disk."""
         os.fsync(self._file.fileno())
-        _sync_folder(self._path.parent)
+        to_disk(self._path.parent)
 
     def keep(self) -> None:
         """Keep the file: a job in the spool has its name."""
@@ -269,12 +273,6 @@ class Spool:
         self._update(job_id, _OPEN if unless_ended else "1", values)
         return self.get(job_id)
 
-    def take_document(self, job_id: int, **values: Any) -> SpooledJob | None:
-        """Change a job that waits for its document, and return it as it is now; None if the job has
-        a document already or no longer waits, and nothing has changed then."""
-        where = f"{_OPEN} AND document = '' AND reasons = '{INCOMING}'"
-        return self.get(job_id) if self._update(job_id, where, values) else None
-
     def _update(self, job_id: int, where: str, values: Mapping[str, Any]) -> bool:
         """Change a job under a condition; whether there was such a job."""
         row = _written(values)
@@ -285,6 +283,19 @@ class Spool:
                 [*row.values(), job_id],
             )
         return cursor.rowcount > 0
+
+    def replace(self, job: SpooledJob, **values: Any) -> SpooledJob | None:
+        """Change a job that nobody has changed since `job` was read; return the job as it is now.
+        None if it was changed: another thread was faster."""
+        row, known = _written(values), _row(job)
+        columns = ", ".join(f"{name} = ?" for name in row)
+        where = " AND ".join(f"{name} = ?" for name in _COMPARED)
+        with self._transaction():
+            changed = self._db.execute(
+                f"UPDATE job SET {columns} WHERE {where}",
+                [*row.values(), *(known[name] for name in _COMPARED)],
+            ).rowcount
+        return self.get(job.job_id) if changed else None
 
     def end(self, job_id: int, state: JobState, now_s: float, **values: Any) -> SpooledJob | None:
         """End a job, if it has not ended, and delete its document; return the job as it is now."""
@@ -337,6 +348,21 @@ class Spool:
                 path.unlink()
 
 
+@contextlib.contextmanager
+def only_service(folder: Path) -> Iterator[None]:
+    """Keep other services away from a folder. The kernel ends this with the process.
+
+    Raises:
+        BadConfiguration: another service has the folder.
+    """
+    with (folder / "service.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadConfiguration(f"Another cirrus-printers uses {folder}.") from None
+        yield
+
+
 def read_spooled(folder: Path, job_id: int) -> SpooledJob | None:
     """A job of the spool in `folder`, for a run in a process of its own; None if there is no such
     job. Raises sqlite3.Error."""
@@ -374,8 +400,9 @@ def _job(row: Sequence[Any]) -> SpooledJob:
     return SpooledJob(**values)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def to_disk(path: Path) -> None:
+    """Bring a file, or the names of a folder's files, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -66,8 +66,8 @@ class Patience:
     Attributes:
         in_doubt: whether a submit may have been accepted. Then no other member of the job's class
             may print the document.
-        gives_way: whether another job needs the queue only to end, so that this job is held at once
-            instead of waiting for its next attempt there.
+        gives_way: whether this job is held at once instead of waiting for its next attempt in its
+            queue, such as for another job that needs the queue only to end.
     """
 
     clock: Clock
@@ -136,7 +136,7 @@ class Patience:
         until_s = self.clock.monotonic_s() + wait_s
         while (left_s := until_s - self.clock.monotonic_s()) > 0:
             if self.gives_way() and self.can_hold:
-                raise self._held(error, f"a job whose outcome is known needs the queue; {detail}")
+                raise self._held(error, f"this run does not wait; {detail}")
             self.clock.sleep(min(left_s, LOOK_S))
 
     def _held(self, error: ApiError, detail: str) -> WaitsForServer:

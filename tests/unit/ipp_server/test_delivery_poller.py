@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ class Site:
         self.error: Exception | None = None  # for the next change
         self.settled, self.failed = threading.Event(), threading.Event()
         self.waits, self.replaced = threading.Event(), threading.Event()
-        self.at_work = threading.Event()
+        self.at_work, self.interrupted = threading.Event(), threading.Event()
         self.poller = DeliveryPoller(
             folder=folder,
             clock=self.clock,
@@ -75,6 +76,8 @@ class Site:
         self.told.append(change)
         if change.event == "second":
             self.waits.set()
+        if change.event == "interrupted":
+            self.interrupted.set()
         if change.event == "journal-replaced":
             self.replaced.set()
 
@@ -119,16 +122,31 @@ def test_a_document_while_the_poller_runs(site: Site) -> None:
 
 def test_an_error_of_the_service(site: Site) -> None:
     """The thread ends, says so, frees the journal, and the main thread gets the error."""
-    site.error = OSError("disk full")
+    site.error = LookupError("no such printer")
     site.send()
     site.poller.start()
     assert site.failed.wait(LIMIT_S)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(LookupError, match="no such printer"):
         site.poller.stop()
     (change,) = site.told
-    assert (change.event, "disk full" in change.text) == ("failed", True)
+    assert (change.event, "no such printer" in change.text) == ("failed", True)
     assert site.state() is State.LEFT
     assert not site.has_poller()
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), sqlite3.OperationalError("disk full")])
+def test_a_full_disk(site: Site, error: Exception) -> None:
+    """The poller says so, and tells the news again when there is room."""
+    site.error = error
+    site.send()
+    site.poller.start()
+    assert site.interrupted.wait(LIMIT_S)
+    assert "disk full" in site.told[0].text
+    site.error = None
+    assert site.settled.wait(LIMIT_S)
+    site.poller.stop()
+    assert site.state() is State.CLOSED
+    assert not site.failed.is_set()
 
 
 def test_a_damaged_journal(site: Site) -> None:

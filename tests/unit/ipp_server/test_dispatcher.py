@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.ipp.message import JobState
 from cirrus_bridge.ipp_server.dispatcher import (
+    FAILED_WAIT_S,
     KILLED_WAIT_S,
     MOST_RUNS,
     MOST_RUNS_OF_A_NETWORK,
@@ -20,6 +23,7 @@ from cirrus_bridge.ipp_server.dispatcher import (
 )
 from cirrus_bridge.ipp_server.outcomes import CANCELING, IN_DEVICE, Outcome
 from cirrus_bridge.ipp_server.spool import INCOMING, Spool, SpooledJob
+from cirrus_bridge.sending.patience import FIRST_WAIT_S
 
 URI = "cirrus://one.example.com/Acme/Paris:d"
 OTHER_URI = "cirrus://two.example.com/Acme/Paris:d"
@@ -88,6 +92,7 @@ class _Rig:
         """End a run, with its last news."""
         news = [{"job": job_id, **said}] if said else []
         self.dispatcher.heard([*news, {"ended": job_id, "signal": signal}])
+        self.dispatcher.take_news()
 
 
 @pytest.fixture
@@ -292,4 +297,87 @@ def test_a_document_that_was_not_the_last_one(rig: _Rig) -> None:
     assert rig.step() == []
     rig.clock.now_s += 3600
     rig.step()
+    assert rig.step() == [job_id]
+
+
+def test_a_full_disk(rig: _Rig) -> None:
+    """The end of a run is not lost: it is noted when the spool works again."""
+    job_id = rig.add()
+    rig.step()
+    with contextlib.closing(sqlite3.connect(rig.spool.folder.parent / "spool.db")) as db:
+        db.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON job BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        rig.dispatcher.heard([{"job": job_id, "accepted": True}, {"ended": job_id, "signal": 0}])
+        with pytest.raises(sqlite3.Error, match="full"):
+            rig.dispatcher.step()
+        db.execute("DROP TRIGGER full")
+    assert rig.step() == []
+    assert rig.job(job_id).reasons == (IN_DEVICE,)
+
+
+def test_nothing_is_due(rig: _Rig) -> None:
+    """A server that is away with no job that waits for it, and a killed run of a canceled job, let
+    the service sleep."""
+    away, killed = rig.add("p"), rig.add("q", OTHER_URI)
+    rig.step()
+    rig.end(away, then="wait", **ERROR)
+    rig.end(killed, signal=9)
+    for each in (away, killed):
+        rig.dispatcher.cancel(rig.job(each))
+    rig.clock.now_s += KILLED_WAIT_S
+    assert rig.step() == [away, killed]
+    for each in (away, killed):
+        rig.end(each, canceled={})
+    rig.clock.now_s += 3600
+    assert rig.dispatcher.step() > 60
+
+
+def test_a_cancel_that_fails(rig: _Rig) -> None:
+    """Letting go of a document is tried again after a while, such as on a full disk."""
+    job_id = rig.add()
+    rig.step()
+    rig.dispatcher.cancel(rig.job(job_id))
+    rig.end(job_id, then="stop", **ERROR)
+    assert rig.step() == [job_id]
+    rig.end(job_id, then="wait", **ERROR)
+    assert rig.step() == []
+    rig.clock.now_s += FAILED_WAIT_S
+    assert rig.step() == [job_id]
+
+
+def test_cancel_while_another_job_is_sent(rig: _Rig) -> None:
+    """The person need not wait for the printer's other job."""
+    held, other = rig.add(), rig.add()
+    rig.step()
+    rig.end(held, then="hold", **ERROR)
+    assert rig.step() == [other]
+    rig.dispatcher.cancel(rig.job(held))
+    assert rig.step() == [held]
+
+
+def test_a_job_that_changes_just_before_its_run(rig: _Rig) -> None:
+    """A client holds it between the look at the spool and the start."""
+    job_id = rig.add()
+    held = (JobState.PENDING_HELD, ("job-hold-until-specified",))
+    listed = rig.spool.open_jobs()
+    assert rig.spool.replace(listed[0], state=held[0], reasons=held[1])
+    assert rig.spool.replace(listed[0], state=JobState.PROCESSING) is None
+    assert (rig.job(job_id).state, rig.job(job_id).reasons) == held
+    assert rig.step() == []
+
+
+def test_a_server_that_works_at_times(rig: _Rig) -> None:
+    """A run that has sent a part of its document begins the waits anew; the server may ask for a
+    longer one."""
+    job_id = rig.add()
+    for _ in range(20):
+        assert rig.step() == [job_id]
+        rig.end(job_id, then="wait", has_progressed=True, **ERROR)
+        rig.clock.now_s += FIRST_WAIT_S
+    assert rig.step() == [job_id]
+    rig.end(job_id, then="wait", least_wait_s=30.0, **ERROR)
+    rig.clock.now_s += 29
+    assert rig.step() == []
+    rig.clock.now_s += 1
     assert rig.step() == [job_id]
