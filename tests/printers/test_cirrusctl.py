@@ -140,6 +140,32 @@ def test_choosing_devices(site: PrinterSite) -> None:
         path.write_text(before)
 
 
+def test_declared_printers(site: PrinterSite) -> None:
+    """apply makes the list that of queues.toml, also where no CUPS answers, and keeps comments."""
+    path, queues = site.config / "bridge.toml", site.config / "queues.toml"
+    before = path.read_text()
+    path.write_text(f"# ours\n{before}")
+    queues.write_text('[[printer]]\ntargets = ["Paris:L*"]\n')
+    change = {"added": ["Paris:L*"], "removed": ["*:*"]}
+    try:
+        shown = said(site, "apply", "--dry-run")
+        assert (shown["changed"], shown["printers"]) == (True, change)
+        assert path.read_text() == f"# ours\n{before}"
+        done = site.cirrusctl("apply")
+        assert "\n".join(("+ [printers] Paris:L*", "- [printers] *:*")) in done.stdout
+        assert "CUPS does not answer." in done.stderr
+        assert 'devices = ["Paris:L*"]' in path.read_text()
+        assert path.read_text().startswith("# ours\n")
+        again = said(site, "apply")
+        assert (again["changed"], again["printers"]) == (False, {"added": [], "removed": []})
+        queues.write_text('[[queue]]\nname = "q"\ntargets = ["Paris:Laser1"]\n')
+        assert site.cirrusctl("apply").returncode == 5
+        assert 'devices = ["Paris:L*"]' in path.read_text()
+    finally:
+        path.write_text(before)
+        queues.unlink()
+
+
 def test_accounts(site: PrinterSite, tmp_path: Path) -> None:
     """Accounts are added, listed and removed; the password is not in the file."""
     password = tmp_path / "password"

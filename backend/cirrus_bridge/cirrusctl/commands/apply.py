@@ -1,4 +1,4 @@
-"""`cirrusctl apply`: gives CUPS the queues of queues.toml."""
+"""`cirrusctl apply`: gives CUPS the queues of queues.toml, and offers its printers."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give CUPS the queues of queues.toml.
+    """Give CUPS the queues of queues.toml, and offer its printers.
 
     Changes only queues that this command has added. Removes a queue that is no longer declared,
-    unless it has jobs.
+    unless it has jobs. If the file declares printers without drivers, bridge.toml gets their list.
     """
     output = Output(as_json)
     installation = Installation.here()
@@ -50,13 +50,16 @@ def command(
     with turn(installation.config, lambda: output.remark(waiting)):
         applied = apply(installation, dry_run=dry_run, force=force)
     output.document(_document(applied, dry_run), joined("\n", _lines(applied, dry_run)))
+    if applied.is_cups_away:
+        output.remark(tr("CUPS does not answer. Queues that were declared before stay."))
     if not applied.is_as_declared:
         raise typer.Exit(ExitStatus.FAILED)
 
 
 def _document(applied: ApplyResult, dry_run: bool) -> dict[str, Any]:
     return {
-        "changed": any(step.action in COUNTED for step in applied.steps),
+        "changed": any(step.action in COUNTED for step in applied.steps)
+        or any(applied.printers or ()),
         "as_declared": applied.is_as_declared,
         "dry_run": dry_run,
         "queues": [
@@ -68,6 +71,7 @@ def _document(applied: ApplyResult, dry_run: bool) -> dict[str, Any]:
             }
             for step in applied.steps
         ],
+        "printers": applied.printers and applied.printers._asdict(),
         "problems": [{"name": each.name, **problem(each.error)} for each in applied.problems],
         "warnings": [
             {"name": name, "message": joined(" ", (text, fix)), "do": fix}
@@ -77,6 +81,8 @@ def _document(applied: ApplyResult, dry_run: bool) -> dict[str, Any]:
 
 
 def _lines(applied: ApplyResult, dry_run: bool) -> Iterator[str]:
+    for sign, devices in zip("+-", applied.printers or (), strict=False):
+        yield from (f"{sign} [printers] {device}" for device in devices)
     for step in applied.steps:
         if step.action is not Action.NONE:
             head = f"{_SIGNS[step.action]} {step.name}"

@@ -1,4 +1,5 @@
-"""Use case: give CUPS the queues that queues.toml declares, and leave other queues unchanged.
+"""Use case: give CUPS the queues that queues.toml declares, and leave other queues unchanged. Offer
+the printers without drivers that it declares.
 
 After each change, the queue is read again, because CUPS may ignore a change. A problem with one
 queue does not affect the others.
@@ -21,12 +22,20 @@ from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.inventory import ask
 from cirrus_bridge.cirrusctl.queues import plan, wanted
 from cirrus_bridge.cirrusctl.queues.plan import Action, Step
-from cirrus_bridge.cirrusctl.queues.queues_file import read_queues
+from cirrus_bridge.cirrusctl.queues.queues_file import declared_printers, read_queues
 from cirrus_bridge.cirrusctl.queues.ready_papers import advice, unready_papers
 from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueue, QueueProblem, noted
+from cirrus_bridge.config.chosen_devices import add_devices, remove_devices
 from cirrus_bridge.cups.queues import CupsQueues, Queue
 
 LOCK = ".apply.lock"
+
+
+class PrinterChange(NamedTuple):
+    """Targets that `[printers]` of bridge.toml gets, and those that it loses."""
+
+    added: Sequence[str]
+    removed: Sequence[str]
 
 
 class PaperWarning(NamedTuple):
@@ -40,11 +49,18 @@ class PaperWarning(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
     """The steps that were done, or would be done, the problems with queues, and warnings about
-    queues that are as declared."""
+    queues that are as declared.
+
+    Attributes:
+        printers: None if queues.toml declares no printers without drivers.
+        is_cups_away: whether CUPS did not answer, which matters only if there are queues.
+    """
 
     steps: Sequence[Step]
     problems: Sequence[QueueProblem]
     warnings: Sequence[PaperWarning] = ()
+    printers: PrinterChange | None = None
+    is_cups_away: bool = False
 
     @property
     def is_as_declared(self) -> bool:
@@ -89,8 +105,14 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyRes
         CirrusError: the configuration is wrong, or CUPS cannot be reached.
     """
     entries = read_queues(installation.config, installation.configuration.servers)
+    printers = _apply_printers(installation, dry_run=dry_run)
     cups = installation.cups
-    queues = {queue.name.lower(): queue for queue in cups.queues()}
+    try:
+        queues = {queue.name.lower(): queue for queue in cups.queues()}
+    except CupsAway:
+        if entries or printers is None:
+            raise
+        return ApplyResult([], [], printers=printers, is_cups_away=True)
     answers = ask(installation, wanted.places(entries))
     declared, problems = wanted.declared_queues(entries, answers, functools.cache(cups.driver))
     steps: list[Step] = []
@@ -109,7 +131,21 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyRes
     ]
     if not dry_run:
         steps = _carry_out(cups, steps, declared, problems)
-    return ApplyResult(steps, problems, _warnings(cups, declared))
+    return ApplyResult(steps, problems, _warnings(cups, declared), printers)
+
+
+def _apply_printers(installation: Installation, *, dry_run: bool) -> PrinterChange | None:
+    """Make the list of `[printers]` in bridge.toml the declared one, if one is declared."""
+    declared = declared_printers(installation.config)
+    if declared is None:
+        return None
+    there = installation.configuration.printers.devices
+    added = [each for each in declared if each not in there]
+    removed = [each for each in there if each not in declared]
+    if not dry_run:
+        remove_devices(installation.config / "bridge.toml", removed)
+        add_devices(installation.config / "bridge.toml", added)
+    return PrinterChange(added, removed)
 
 
 def _step(cups: CupsQueues, declared: DeclaredQueue, queue: Queue | None) -> Step:

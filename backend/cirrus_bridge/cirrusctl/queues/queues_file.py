@@ -1,4 +1,5 @@
-"""A reader of queues.toml, the file that declares a machine's queues. No server is asked.
+"""A reader of queues.toml, the file that declares a machine's queues, and printers without drivers.
+No server is asked.
 
 An entry whose targets have `*` or `?` declares a queue for each matching device. The text of each
 error names the file, the table and the key.
@@ -31,6 +32,7 @@ ENTRY_NAMES = (
     *("name", "server", "company", "targets", "uri_options", "driver"),
     *("info", "location", "shared", "options", "error_policy"),
 )
+_PRINTER = "printer"  # the table of printers without drivers
 _NOT_IN_NAMES = " \t/\\?'\"#"  # cups/dest.c and lpadmin(8)
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
@@ -82,7 +84,7 @@ def read_queues(folder: Path, servers: Sequence[Server]) -> list[QueueEntry]:
             "cirrus-bridge.toml(5) or in /usr/share/doc/cirrus-bridge/examples."
         )
         raise BadConfiguration(tr("There is no {file}.", file=folder / FILE), hint)
-    tables = read_table(folder / FILE).entries("queue", ENTRY_NAMES)
+    tables = read_table(folder / FILE).without([_PRINTER]).entries("queue", ENTRY_NAMES)
     entries = [_entry(table, servers) for table in tables]
     seen: set[str] = set()
     for entry in entries:
@@ -93,8 +95,23 @@ def read_queues(folder: Path, servers: Sequence[Server]) -> list[QueueEntry]:
     return entries
 
 
+def declared_printers(folder: Path) -> list[str] | None:
+    """The globs of LOCATION:DEVICE in all `[[printer]]` of queues.toml, which exists; None if there
+    is no such table. Raises BadConfiguration if the file is unreadable or invalid."""
+    tables = read_table(folder / FILE).without(["queue"]).entries(_PRINTER, ("targets",))
+    if not tables:
+        return None
+    return list(dict.fromkeys(str(target) for table in tables for target in _targets(table)))
+
+
 def _entry(table: Table, servers: Sequence[Server]) -> QueueEntry:
     targets = _targets(table)
+    if len({is_glob(str(target)) for target in targets}) > 1:
+        reason = tr(
+            "'targets' mixes targets with * or ? (a queue for each device) with others "
+            "(one queue); write two [[queue]] tables"
+        )
+        raise table.bad(reason)
     server, company = _server(table, servers)
     entry = QueueEntry(
         name=_name(table),
@@ -147,12 +164,6 @@ def _targets(table: Table) -> tuple[Target, ...]:
         targets.append(Target(location, device))
     if len(set(targets)) != len(targets):
         raise table.bad(tr("'targets' has the same target twice"))
-    if len({is_glob(str(target)) for target in targets}) > 1:
-        reason = tr(
-            "'targets' mixes targets with * or ? (a queue for each device) with others "
-            "(one queue); write two [[queue]] tables"
-        )
-        raise table.bad(reason)
     return tuple(targets)
 
 

@@ -11,7 +11,7 @@ from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.model import Target
 from cirrus_bridge.cirrusctl.queues import queues_file
 from cirrus_bridge.cirrusctl.queues.names import queue_name
-from cirrus_bridge.cirrusctl.queues.queues_file import QueueEntry, read_queues
+from cirrus_bridge.cirrusctl.queues.queues_file import QueueEntry, declared_printers, read_queues
 from cirrus_bridge.config.servers import Secret, Server
 from paths import REPO
 
@@ -46,6 +46,35 @@ def test_the_example(tmp_path: Path) -> None:
     assert [entry.is_template for entry in entries] == [False, True, False]
     said = {name for entry in entries for name in entry.table.content}
     assert said == set(queues_file.ENTRY_NAMES)
+    assert declared_printers(tmp_path) == ["Paris:*", "Lyon:Mfp2"]
+
+
+def test_printers_without_drivers(tmp_path: Path) -> None:
+    """All tables together are one list. Without such a table, nothing is declared."""
+    text = f'{QUEUE}targets = ["Paris:A"]\n'
+    assert [entry.name for entry in read(tmp_path, text)] == ["q"]
+    assert declared_printers(tmp_path) is None
+    tables = '[[printer]]\ntargets = ["P:*", "P:A"]\n[[printer]]\ntargets = ["L:B", "P:*"]\n'
+    assert [entry.name for entry in read(tmp_path, text + tables)] == ["q"]
+    assert declared_printers(tmp_path) == ["P:*", "P:A", "L:B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("printer = 3", "write [[printer]]"),
+        ("[[printer]]\ntargets = []", "[[printer]]: 'targets' is empty"),
+        ("[[printer]]\n", "[[printer]]: 'targets' is missing"),
+        ('[[printer]]\ntargets = ["P"]', 'is not "LOCATION:DEVICE"'),
+        ('[[printer]]\ntargets = ["P:A"]\nname = "q"', "name"),
+    ],
+)
+def test_mistakes_of_printers(tmp_path: Path, text: str, complaint: str) -> None:
+    """The message has the place and the reason."""
+    (tmp_path / "queues.toml").write_text(text)
+    with pytest.raises(BadConfiguration) as caught:
+        declared_printers(tmp_path)
+    assert complaint in str(caught.value)
 
 
 def test_of_several_one_is_named(tmp_path: Path) -> None:
