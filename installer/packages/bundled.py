@@ -21,9 +21,9 @@ from packaging.utils import canonicalize_name
 
 PROJECT = "cirrus-bridge"
 EXTRAS = {
-    "cirrus-bridge": "metrics",
-    "cirrus-printers": "printers",
-    "cirrus-cloudlet": "cloudlet",
+    "cirrus-bridge": ("metrics", "qr"),
+    "cirrus-printers": ("printers",),
+    "cirrus-cloudlet": ("cloudlet",),
 }
 LICENSE_NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")  # codespell:ignore licence
 
@@ -41,7 +41,7 @@ class Part:
 def needed(package: str) -> dict[str, Distribution]:
     """The requirements of `package` by name, without our own packages."""
     found: dict[str, Distribution] = {}
-    waiting = [(PROJECT, EXTRAS[package])]
+    waiting = [(PROJECT, extra) for extra in EXTRAS[package]]
     while waiting:
         name, extra = waiting.pop()
         found[name] = distribution(name)

@@ -38,7 +38,7 @@ OWN_MODES = {
 # what a package brings of others, and what only other packages need
 PARTS = {
     "cirrus-bridge": (
-        ("pyinstaller",),
+        ("prometheus-client", "pyinstaller", "segno"),
         ("cryptography", "pikepdf", "pillow", "starlette", "uvicorn"),
     ),
     "cirrus-printers": (
