@@ -120,9 +120,21 @@ def description(printer: OfferedPrinter, service: ServiceFacts) -> Described:
         **_protocol(service),
         **_documents(what, service),
         **_abilities(printer, service),
-        **template,
+        **{name: values for name, values in template.items() if name not in _left_out(template)},
         "job-creation-attributes-supported": _keywords(*_creation(template)),
     }
+
+
+def _left_out(template: Described) -> Collection[str]:
+    """The attributes that a client is better off without.
+
+    If multiple-document-handling-supported lacks what a job asks for, CUPS sends one copy and
+    expects its filters to make the others, but these leave all copies to the printer
+    (cups/ppd-cache.c of CUPS 2.4.2, _cupsConvertOptions). Without the attribute, it sends copies.
+    """
+    handling = "multiple-document-handling"
+    choices = template[f"{handling}-supported"]
+    return {f"{handling}-default", f"{handling}-supported"} if len(choices) == 1 else ()
 
 
 def select(attributes: Mapping[str, Sequence[Value]], requested: Collection[str]) -> Described:

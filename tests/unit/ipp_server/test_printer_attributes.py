@@ -58,7 +58,6 @@ MORE = [
     "urf-supported", "mopria-certified", "printer-dns-sd-name", "media-col-default",
     "media-col-supported", "print-scaling-supported", "job-account-id-supported",
     "document-format-preferred", "printer-kind", "pages-per-minute-color", "finishings-ready",
-    "multiple-document-handling-supported",
 ]  # fmt: skip
 MEDIA = re.compile(
     r"(na|asme|roc|oe|custom|iso|jis|jpn|prc|om)_[a-z0-9][-a-z0-9]*_"
@@ -123,7 +122,8 @@ def test_what_a_device_can_not_do_is_not_offered() -> None:
     assert said["print-color-mode-default"] == ["monochrome"]
     assert said["color-supported"] == [False]
     assert "pages-per-minute-color" not in said
-    assert said["multiple-document-handling-supported"] == ["separate-documents-uncollated-copies"]
+    # CUPS would lose copies if it could not ask for collated ones
+    assert not [name for name in said if name.startswith("multiple-document-handling")]
     assert said["urf-supported"] == ["V1.4", "CP1", "W8", "RS300-600"]
     assert said["pwg-raster-document-type-supported"] == ["sgray_8"]
     assert said["media-ready"] == ["iso_a4_210x297mm"]
