@@ -240,13 +240,14 @@ class PrinterSite:
         media_type: str = "application/pdf",
         title: str = "A page",
         user: str = "ann",
+        name: str = "",
     ) -> int:
         """Print a document; return the job's id."""
         asked = [
             Attribute("job-name", [Name(title)]),
             Attribute("document-format", [MimeType(media_type)]),
         ]
-        response = self.ask(Operation.PRINT_JOB, asked, job, data, user=user)
+        response = self.ask(Operation.PRINT_JOB, asked, job, data, user=user, name=name)
         assert response.code < 0x100, (hex(response.code), response.status_message)
         number = response.all(Group.JOB)[0].number("job-id")
         assert number is not None
@@ -258,7 +259,9 @@ class PrinterSite:
             Attribute("job-id", [job_id]),
             Attribute("requested-attributes", [Keyword("all")]),
         ]
-        response = self.ask(Operation.GET_JOB_ATTRIBUTES, asked, user=user, language=language)
+        response = self.ask(
+            Operation.GET_JOB_ATTRIBUTES, asked, path="/", user=user, language=language
+        )
         return response.all(Group.JOB)[0]
 
     def make_older(self, seconds: float) -> None:

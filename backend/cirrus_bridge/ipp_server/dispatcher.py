@@ -200,7 +200,10 @@ class Dispatcher:
         is_canceling = now is not None and CANCELING in now.reasons
         if said.get("accepted"):
             self.outages.pop(company, None)
-            if now is not None and IN_DEVICE not in now.reasons:
+            if "outcome" in said:
+                state, reasons, message = said["outcome"]
+                self.outcome(job_id, Outcome(JobState(state), tuple(reasons), message))
+            elif now is not None and IN_DEVICE not in now.reasons:
                 message = in_every_language(TOO_LATE) if is_canceling else {}
                 self.outcome(job_id, Outcome(JobState.PROCESSING, (IN_DEVICE,), message))
         elif "canceled" in said:

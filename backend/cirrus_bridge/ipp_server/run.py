@@ -31,6 +31,7 @@ from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.config.devices import read_devices
 from cirrus_bridge.config.load import Configuration, load
 from cirrus_bridge.config.queue_uri import QueueUri, followed_uri, parse_queue_uri
+from cirrus_bridge.delivery.tracking import tracked_deliveries
 from cirrus_bridge.drivers.deliverable import delivered_as
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
@@ -39,7 +40,12 @@ from cirrus_bridge.ipp_server.documents.formats import is_laid_out
 from cirrus_bridge.ipp_server.documents.limits import Limits, limited
 from cirrus_bridge.ipp_server.job_attributes import all_asked_attributes
 from cirrus_bridge.ipp_server.job_options import RequestedJob, print_job, read_job
-from cirrus_bridge.ipp_server.outcomes import CANCELING, canceled_unprinted, in_every_language
+from cirrus_bridge.ipp_server.outcomes import (
+    CANCELING,
+    canceled_unprinted,
+    in_every_language,
+    outcome_of,
+)
 from cirrus_bridge.ipp_server.spool import SpooledJob, converted_path, read_spooled, to_disk
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, UNSENT, WAITS, State
@@ -99,7 +105,8 @@ class RunReport:
 
 
 def run_job(folders: Folders, job_id: int, tell: Tell, clock: Clock) -> None:
-    """Run a job, and tell its end: `accepted`, `canceled`, or `error` (`_told`)."""
+    """Run a job, and tell its end: `accepted` (and perhaps the `outcome`), `canceled`, or `error`
+    (`_told`)."""
     job = read_spooled(folders.state, job_id)
     if job is None:
         return
@@ -152,7 +159,7 @@ class _JobRun:
             if known is not None and known.state is State.FOLLOWED:
                 now_s = self._clock.wall_s()
                 journal.hand_over([key], "complete", followed_uri(queue), now_s=now_s)
-            return {"job": job.job_id, "accepted": True}
+            return _accepted(job, known)
 
     def _end(self, journal: Journal, key: DocumentKey, error: CirrusError) -> dict[str, Any]:
         """Note that the run has ended with an error; return the news of that."""
@@ -322,7 +329,7 @@ def _cancel(folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None
             clock.sleep(_TURN_WAIT_S)
         known = _entry(journal.all_of_job(*key[:2]), key)
         if known is not None and known.state in ACCEPTED:
-            tell({"job": job.job_id, "accepted": True})
+            tell(_accepted(job, known))
             return
         journal.abandon(key, now_s=clock.wall_s())
         said = canceled_unprinted()
@@ -331,6 +338,15 @@ def _cancel(folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None
                 tr("The job was canceled while it was sent. The document may be printed.")
             )
         tell({"job": job.job_id, "canceled": said})
+
+
+def _accepted(job: SpooledJob, known: Document | None) -> dict[str, Any]:
+    """The news that the cloud has a job. Nobody tells the outcome again of a closed document, whose
+    job was not ended in the spool, such as a spool of a backup."""
+    told: dict[str, Any] = {"job": job.job_id, "accepted": True}
+    if known is not None and known.state is State.CLOSED:
+        told["outcome"] = outcome_of(tracked_deliveries([known]))
+    return told
 
 
 def _told(job: SpooledJob, error: CirrusError, known: Document | None = None) -> dict[str, Any]:

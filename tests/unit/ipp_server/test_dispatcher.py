@@ -381,3 +381,12 @@ def test_a_server_that_works_at_times(rig: _Rig) -> None:
     assert rig.step() == []
     rig.clock.now_s += 1
     assert rig.step() == [job_id]
+
+
+def test_a_job_whose_outcome_the_journal_knows(rig: _Rig) -> None:
+    """A spool that was restored from a backup has jobs that were printed since then."""
+    job_id = rig.add()
+    rig.step()
+    rig.end(job_id, accepted=True, outcome=[9, ["job-completed-successfully"], {"": "Delivered."}])
+    assert rig.job(job_id).state is JobState.COMPLETED
+    assert rig.job(job_id).message == {"": "Delivered."}
