@@ -22,7 +22,7 @@ from cirrus_bridge.ipp.message import (
     encode,
 )
 from cirrus_bridge.ipp.values import Keyword, MimeType, Name, OutOfBand, Text, Uri, Value
-from cirrus_bridge.ipp_server.operations import PrinterStatus
+from cirrus_bridge.ipp_server.answering import PrinterStatus
 from ipp_application import ApplicationRig
 from paths import WELCOME
 

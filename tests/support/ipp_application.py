@@ -17,9 +17,10 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp.values import Value
 from cirrus_bridge.ipp_server import http_app
+from cirrus_bridge.ipp_server.answering import PrinterStatus
 from cirrus_bridge.ipp_server.dispatcher import Dispatcher
 from cirrus_bridge.ipp_server.http_app import IppApplication
-from cirrus_bridge.ipp_server.operations import Operations, PrinterStatus
+from cirrus_bridge.ipp_server.operations import Operations
 from cirrus_bridge.ipp_server.printer_attributes import description
 from cirrus_bridge.ipp_server.requests import Client
 from cirrus_bridge.ipp_server.spool import Spool, SpooledJob

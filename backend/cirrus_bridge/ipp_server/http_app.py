@@ -16,9 +16,11 @@ from starlette.types import Receive, Scope, Send
 
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.ipp.message import Operation, Status, attributes_end
+from cirrus_bridge.ipp_server.answering import OCTETS
 from cirrus_bridge.ipp_server.compression import decompressed
 from cirrus_bridge.ipp_server.documents.formats import detect
-from cirrus_bridge.ipp_server.operations import OCTETS, Admission, Operations
+from cirrus_bridge.ipp_server.job_creation import Admission
+from cirrus_bridge.ipp_server.operations import Operations
 from cirrus_bridge.ipp_server.requests import (
     Client,
     Refusal,
@@ -103,7 +105,7 @@ class IppApplication:
         """Answer a request, or admit its document."""
         request = read_request(head, client)
         if request.operation in _WITH_DOCUMENT:
-            return self.operations.admit(request)
+            return self.operations.creation.admit(request)
         return self.operations.answer(request)
 
     async def _receive(self, admission: Admission, body: _Body) -> Response:
@@ -124,7 +126,7 @@ class IppApplication:
         """Take a complete document. The thread does all of it, also if the service stops and nobody
         waits for the thread: a document that was taken must not be deleted."""
         with contextlib.closing(document):
-            return self.operations.finish(admission, document, media_type)
+            return self.operations.creation.finish(admission, document, media_type)
 
     async def _store(
         self, data: AsyncIterator[bytes], document: IncomingDocument, admission: Admission
@@ -146,7 +148,7 @@ class IppApplication:
         await asyncio.to_thread(self._write, document, bytes(waiting))
         if admission.media_type != OCTETS or not document.size_bytes:
             return admission.media_type
-        return self.operations.check_detected(admission.request, detect(first))
+        return self.operations.creation.check_detected(admission.request, detect(first))
 
     def _write(self, document: IncomingDocument, data: bytes) -> None:
         """Raises Refusal if the client's documents would take too much of the disk."""

@@ -10,8 +10,8 @@ from cirrus_bridge.base.media import shown_as
 from cirrus_bridge.base.translation import tr, translated
 from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp.message import JobState, PrinterState
+from cirrus_bridge.ipp_server.answering import PrinterStatus
 from cirrus_bridge.ipp_server.job_template import offer_of
-from cirrus_bridge.ipp_server.operations import PrinterStatus
 from cirrus_bridge.ipp_server.spool import SpooledJob
 
 MOST_PAPERS = 40

@@ -17,11 +17,11 @@ from cirrus_bridge.delivery.tracking import TrackedDelivery
 from cirrus_bridge.drivers.offered_printers import OfferedPrinter
 from cirrus_bridge.ipp.message import JobState, PrinterState
 from cirrus_bridge.ipp.values import Value
+from cirrus_bridge.ipp_server.answering import PrinterStatus
 from cirrus_bridge.ipp_server.device_list import FoundPrinters
 from cirrus_bridge.ipp_server.dispatcher import Dispatcher
 from cirrus_bridge.ipp_server.documents.formats import supported
 from cirrus_bridge.ipp_server.job_processes import JobProcesses
-from cirrus_bridge.ipp_server.operations import PrinterStatus
 from cirrus_bridge.ipp_server.outcomes import IN_DEVICE, outcome_of
 from cirrus_bridge.ipp_server.printer_attributes import PrinterUri, ServiceFacts, description
 from cirrus_bridge.ipp_server.printer_strings import FILE
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class PrinterService:
-    """The service (`operations.Service`). Methods without `async` may be called in any thread.
+    """The service (`answering.Service`). Methods without `async` may be called in any thread.
 
     Attributes:
         find: finds the printers; called in a thread, every REFRESH_S.
