@@ -168,7 +168,7 @@ def test_a_service_that_is_killed_while_documents_come(faulty: Faulty) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_at_any_moment(faulty: Faulty, seed: int) -> None:
-    """The service, its starter or a run is killed at a random part of an upload, again and again.
+    """The service, its starter or a run is killed at a random part of an upload, repeatedly.
     Jobs that wait behind it and held ones stay what they are."""
     site, line = faulty
     rng = random.Random(seed)

@@ -368,7 +368,7 @@ def test_a_job_that_changes_just_before_its_run(rig: _Rig) -> None:
 
 
 def test_a_server_that_works_at_times(rig: _Rig) -> None:
-    """A run that has sent a part of its document begins the waits anew; the server may ask for a
+    """A run that has sent a part of its document begins the waits again; the server may ask for a
     longer one."""
     job_id = rig.add()
     for _ in range(20):
