@@ -14,6 +14,8 @@ import pytest
 from pypdf import PdfReader
 
 from cirrus_bridge.drivers.ppd import tray_keywords
+from cirrus_bridge.ipp.message import Attribute, Group, Operation
+from cirrus_bridge.ipp.values import Keyword
 from driverless_client import DriverlessClient
 from print_site import BACKEND
 from printer_site import PrinterSite, eventually
@@ -77,6 +79,7 @@ _PROPS: dict[str, tuple[str, dict[str, str | None]]] = {
 _PRESETS: dict[str, dict[str, str]] = {
     "none": {}, "StapleTopLeft": {"Staple": "TL"}, "PunchDualLeft": {"Punch": "2"},
 }  # fmt: skip
+_UNPRINTED = "The job was canceled. Nothing was printed."
 _TWICE = ("-n", "2", "-o", "collate=true")
 _OF_DECLARED = {"MediaType", "StapleLocation", "PunchMedia"}  # the others are in each PPD of CUPS
 
@@ -186,6 +189,50 @@ def test_usual_options(printers: PrinterSite, cups: PrivateCups, pdfs: dict[int,
     assert cups.printer("usual")["printer-is-temporary"]
 
 
+def test_deleted_at_the_cloud(
+    printers: PrinterSite, cups: PrivateCups, pdfs: dict[int, Path]
+) -> None:
+    """CUPS waits while a location is offline, and ends the job as the cloud does."""
+    queue = "deleted"
+    before = len(_jobs(printers, "Away"))
+    _temporary_queue(cups, queue, _uri(printers, "Away"))
+    printers.cloud.cli("location", "offline", "Paris")
+    try:
+        job_id = cups.lp(queue, pdfs[1])
+        eventually(lambda: len(_jobs(printers, "Away")) > before, "", printers.log)
+        eventually(lambda: "Waiting" in cups.job(job_id)["job-printer-state-message"])
+        job = cups.job(job_id)
+        assert STATES[job["job-state"]] == "processing"
+        printers.cloud.cli("job", "delete", _jobs(printers, "Away")[-1]["id"])
+        job = cups.wait_job(job_id)
+        assert STATES[job["job-state"]] == "canceled"
+    finally:
+        printers.cloud.cli("location", "online", "Paris")
+
+
+def test_cancel_before_the_cloud_has_it(
+    printers: PrinterSite, cups: PrivateCups, pdfs: dict[int, Path]
+) -> None:
+    """A job that waits for its server, as the queue says, is canceled in CUPS: nothing is
+    printed later."""
+    _temporary_queue(cups, "canceled", _uri(printers, "Away"))
+    before = len(_jobs(printers, "Away"))
+    printers.cloud.stop()
+    try:
+        job_id = cups.lp("canceled", pdfs[1])
+        eventually(
+            lambda: "connecting-to-device" in cups.printer("canceled")["printer-state-reasons"]
+        )
+        cups.run("cancel", str(job_id))
+        assert STATES[cups.wait_job(job_id)["job-state"]] == "canceled"
+        eventually(lambda: _last_message(printers, "Away") == _UNPRINTED, "", printers.log)
+    finally:
+        printers.cloud.come_back()
+    after = _lp(cups, "canceled", {}, pdfs[1])
+    cups.wait_job(after, "completed")
+    assert len(_jobs(printers, "Away")) == before + 1
+
+
 def _uri(printers: PrinterSite, device: str) -> str:
     """The URI of a device's printer."""
     uris = [each.text("printer-uri-supported") for each in printers.printers()]
@@ -229,6 +276,17 @@ def _lp(
 ) -> int:
     pairs = (("-o", f"{name}={choice}") for name, choice in options.items())
     return cups.lp(queue, *words, *itertools.chain.from_iterable(pairs), document)
+
+
+def _last_message(printers: PrinterSite, device: str) -> str:
+    """What the last job of a printer says that has ended."""
+    asked = [
+        Attribute("which-jobs", [Keyword("completed")]),
+        Attribute("requested-attributes", [Keyword("job-state-message")]),
+    ]
+    name = _uri(printers, device).rpartition("/")[2]
+    jobs = printers.ask(Operation.GET_JOBS, asked, name=name, user="root").all(Group.JOB)
+    return jobs[0].text("job-state-message")
 
 
 def _jobs(printers: PrinterSite, device: str) -> list[dict[str, Any]]:
