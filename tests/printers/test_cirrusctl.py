@@ -182,3 +182,12 @@ def test_accounts(site: PrinterSite, tmp_path: Path) -> None:
     assert site.cirrusctl("printers", "account", "remove", "jim").returncode == 7
     assert site.cirrusctl("printers", "account", "remove", "jo").returncode == 0
     assert read_accounts(path) == {}
+
+
+def test_the_doctor(site: PrinterSite) -> None:
+    """The service and its certificate pass; a chosen device that does not exist is named."""
+    document = json.loads(site.cirrusctl("doctor", "--json").stdout)
+    check(document, "doctor")
+    ours = [each for each in document["findings"] if each["check"] == "printers without drivers"]
+    assert [each["severity"] for each in ours] == ["ok"] * len(ours)
+    assert "The service answers." in {each["text"] for each in ours}

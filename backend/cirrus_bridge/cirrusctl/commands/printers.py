@@ -233,7 +233,8 @@ def _list(*, as_json: bool) -> None:
     rows = [{**view.row, "uri": next(iter(view.uris), "")} for view in found.printers]
     documents = [view.row for view in found.printers]
     output.rows(rows, _COLUMNS, none=_none(found), document=documents)
-    if found.service is Service.AWAY and (found.settings.devices or not found.is_whole):
+    is_away = found.service in (Service.AWAY, Service.OTHER)
+    if is_away and (found.settings.devices or not found.is_whole):
         output.remark(joined(" ", ("!", _away(found), _START)))
         raise typer.Exit(ExitStatus.FAILED)
     if found.service is Service.RUNS:

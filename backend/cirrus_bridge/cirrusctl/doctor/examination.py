@@ -26,6 +26,7 @@ from cirrus_bridge.cirrusctl.doctor import (
     following,
     machine,
     network,
+    printers,
     rights,
     selinux,
     sharing,
@@ -97,6 +98,15 @@ def examine(installation: Installation) -> list[Finding]:
                 selinux.read_labels(Path("/"), installation.state, installation.cache)
             )
         ),
+        "printers": lambda: list(
+            printers.check_service(
+                configuration.printers,
+                installation.config,
+                installation.printers,
+                clock.wall_s(),
+                has_systemd=has_systemd,
+            )
+        ),
         "disk": lambda: [
             machine.check_disk(tr("CUPS's spool"), facts.daemon.spool),
             machine.check_disk(tr("journal"), installation.state),
@@ -131,6 +141,8 @@ def examine(installation: Installation) -> list[Finding]:
         *_done(results, *dict.fromkeys(connections)),
         *declared.check_declared(installation.config, list(answers.values())),
         *_of_cloud(facts, answers),
+        *_done(results, "printers"),
+        *printers.check_chosen(configuration.printers, list(answers.values())),
         *_done(results, "journal"),
         *of_poller,
         *_done(results, "disk"),

@@ -41,11 +41,13 @@ _ASKED = (
 
 
 class Service(enum.Enum):
-    """Whether `cirrus-printers` runs, and tells its printers without a sign-in and without TLS."""
+    """Whether `cirrus-printers` runs, and tells its printers without a sign-in and without TLS.
+    OTHER: another program has its port."""
 
     TELLS = enum.auto()
     RUNS = enum.auto()
     AWAY = enum.auto()
+    OTHER = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def find_printers(installation: Installation) -> FoundPrinters:
         JournalError: the spool cannot be read.
     """
     settings = load_bridge(installation.config, ()).printers
-    service, told = _ask(settings)
+    service, told = ask_service(settings)
     if not may_read_keys(installation):
         printers = [_told(settings, attributes) for attributes in told.values()]
         return FoundPrinters(settings, service, tuple(printers), is_whole=False)
@@ -140,18 +142,18 @@ def reached(settings: PrinterSettings) -> bool:
     """Whether a program listens on a port of the service."""
     for port in filter(None, (settings.port, settings.tls_port)):
         try:
-            with socket.create_connection((_here(settings), port), _TIMEOUT_S):
+            with socket.create_connection((address_here(settings), port), _TIMEOUT_S):
                 return True
         except OSError:
             continue
     return False
 
 
-def _ask(settings: PrinterSettings) -> tuple[Service, dict[str, Attributes]]:
+def ask_service(settings: PrinterSettings) -> tuple[Service, dict[str, Attributes]]:
     """Ask the service, as a program on this machine, for its printers by name."""
     if not settings.port:
         return (Service.RUNS if reached(settings) else Service.AWAY), {}
-    host = _here(settings)
+    host = address_here(settings)
     address = f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
     wanted = Attribute("requested-attributes", [Keyword(name) for name in _ASKED])
     try:
@@ -159,13 +161,13 @@ def _ask(settings: PrinterSettings) -> tuple[Service, dict[str, Attributes]]:
             Operation.CUPS_GET_PRINTERS, "/", wanted
         )
     except CupsAway:
-        return (Service.RUNS if reached(settings) else Service.AWAY), {}
+        return (Service.OTHER if reached(settings) else Service.AWAY), {}
     except CirrusError:
         return Service.RUNS, {}
     return Service.TELLS, {each.text("printer-name"): each for each in answer.all(Group.PRINTER)}
 
 
-def _here(settings: PrinterSettings) -> str:
+def address_here(settings: PrinterSettings) -> str:
     """The address at which programs on this machine reach the service."""
     address = ipaddress.ip_address(settings.listen)
     if address.is_unspecified:
@@ -206,7 +208,7 @@ def _offered(
 ) -> PrinterView:
     reason = why_not(printer.formats)
     uris = () if reason else _uris(settings, printer.name)
-    state = NOT_RUNNING if service is Service.AWAY else UNKNOWN
+    state = NOT_RUNNING if service in (Service.AWAY, Service.OTHER) else UNKNOWN
     return PrinterView(
         name=printer.name,
         info=printer.info,
