@@ -152,8 +152,8 @@ def test_each_option(
             *_TWICE,
         )
     others = _cloud_jobs(printers, device, 2 * len(wishes))[len(wishes) :]
-    if not is_declared:  # CUPS's filters collate for the queue with our driver
-        copies = {"copies": "1"}
+    if not is_declared:  # CUPS's filters make the copies for the queue with our driver
+        copies = {"copies": "1", "collate": "1"}
     assert [job["props"] for job in others] == [job["props"] | copies for job in jobs]
     assert [_sheets(job) for job in others] == [8] * len(others)
 
