@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
+import images
 from cirrus_bridge.config.accounts import set_account
 from cirrus_bridge.ipp.message import Attribute, Group, Message, Operation, decode, encode
 from cirrus_bridge.ipp.values import MimeType, Name, Uri
@@ -52,7 +54,8 @@ def _choose_devices(system: PackagedSite) -> None:
     assert system.run("systemctl", "is-enabled", SERVICE, may_fail=True) == "disabled\n"
     system.start_cloud()
     system.add_server()
-    _set(system, 'devices = ["Paris:*"]')
+    system.write("/etc/cirrus-bridge/queues.toml", '[[printer]]\ntargets = ["Paris:*"]\n')
+    assert "+ [printers] Paris:*\n" in system.run("cirrusctl", "apply")
 
 
 def _set(system: PackagedSite, *lines: str) -> None:
@@ -67,6 +70,12 @@ def _a_page(system: PackagedSite) -> None:
     (job,) = system.cloud_jobs()
     assert len(PdfReader(system.path(job["document"])).pages) == 4
     assert job["title"] == "A page"
+    (printer,) = json.loads(system.run("sh", "-c", "cirrusctl printers --json 2>/dev/null"))
+    assert (printer["target"], printer["state"]) == ("Paris:Laser1", "idle")
+    page = system.run(*CURL, "--fail", f"{PLAIN}/ipp/print/{printer['name']}")
+    assert "</html>" in page and printer["info"] in page
+    _print(system, document=images.png(), media_type="image/png")  # converted within limits
+    eventually(lambda: system.states() == ["delivered"] * 2)
 
 
 def _no_needless_rights(system: PackagedSite) -> None:
@@ -96,7 +105,7 @@ def _the_network_needs_an_account(system: PackagedSite) -> None:
     system.path(KEYS).touch()
     eventually(lambda: _main_process(system) not in (process, "0"))
     _print(system, TLS, *anna)
-    eventually(lambda: system.states() == ["delivered"] * 2)
+    eventually(lambda: system.states() == ["delivered"] * 3)
     _set(system, 'devices = ["Paris:*"]')
     system.run("systemctl", "restart", SERVICE)
 
@@ -109,7 +118,7 @@ def _an_upgrade_with_a_job(system: PackagedSite) -> None:
         system.apt_get("install", system.deb("now", "printers"))
         assert system.run("systemctl", "is-enabled", SERVICE) == "enabled\n"
         eventually(lambda: _main_process(system) not in (process, "0"))
-    eventually(lambda: system.states() == ["delivered"] * 3)
+    eventually(lambda: system.states() == ["delivered"] * 4)
 
 
 def _a_removal_with_a_job(system: PackagedSite) -> None:
@@ -121,7 +130,7 @@ def _a_removal_with_a_job(system: PackagedSite) -> None:
     names = [system.deb("now", package) for package in ("bridge", "printers")]
     system.apt_get("install", *names)
     system.run("systemctl", "start", SERVICE)
-    eventually(lambda: system.states() == ["delivered"] * 4)
+    eventually(lambda: system.states() == ["delivered"] * 5)
 
 
 @contextlib.contextmanager
@@ -131,8 +140,15 @@ def _cloud_that_hangs(system: PackagedSite) -> Iterator[None]:
     system.run("sh", "-c", "kill -CONT $(pidof cirrus-cloudlet)")
 
 
-def _print(system: PackagedSite, base: str = PLAIN, *options: str) -> int:
-    """Print four pages by IPP, as soon as there is a printer; return the job's number."""
+def _print(
+    system: PackagedSite,
+    base: str = PLAIN,
+    *options: str,
+    document: bytes = WELCOME.read_bytes(),
+    media_type: str = "application/pdf",
+) -> int:
+    """Print a document, by default of four pages, by IPP, as soon as there is a printer; return the
+    job's number."""
     found: list[Uri] = []
 
     def find() -> bool:
@@ -143,7 +159,11 @@ def _print(system: PackagedSite, base: str = PLAIN, *options: str) -> int:
 
     eventually(find)
     path = "/" + found[0].split("/", 3)[3]
-    answer = _ask(system, Operation.PRINT_JOB, base, path, *options)
+    asked = [
+        Attribute("job-name", [Name("A page")]),
+        Attribute("document-format", [MimeType(media_type)]),
+    ]
+    answer = _ask(system, Operation.PRINT_JOB, base, path, *options, asked=asked, data=document)
     assert answer is not None
     number = answer.all(Group.JOB)[0].number("job-id")
     assert number is not None
@@ -151,18 +171,19 @@ def _print(system: PackagedSite, base: str = PLAIN, *options: str) -> int:
 
 
 def _ask(
-    system: PackagedSite, operation: Operation, base: str, path: str, *options: str
+    system: PackagedSite,
+    operation: Operation,
+    base: str,
+    path: str,
+    *options: str,
+    asked: Sequence[Attribute] = (),
+    data: bytes = b"",
 ) -> Message | None:
-    """Send an IPP request from inside, with a document if it prints; None without an answer."""
+    """Send an IPP request from inside; None without an answer."""
     uri = f"{base.replace('http', 'ipp', 1)}{path}"
-    asked = [Attribute("printer-uri", [Uri(uri)]), Attribute("requesting-user-name", [Name("jo")])]
-    document = b""
-    if operation is Operation.PRINT_JOB:
-        asked.append(Attribute("job-name", [Name("A page")]))
-        asked.append(Attribute("document-format", [MimeType("application/pdf")]))
-        document = WELCOME.read_bytes()
-    request = encode(operation, [(Group.OPERATION, asked)])
-    system.path("/srv/request").write_bytes(request + document)
+    first = [Attribute("printer-uri", [Uri(uri)]), Attribute("requesting-user-name", [Name("jo")])]
+    request = encode(operation, [(Group.OPERATION, [*first, *asked])])
+    system.path("/srv/request").write_bytes(request + data)
     system.path("/srv/answer").unlink(missing_ok=True)
     body = ("--data-binary", "@/srv/request", "--output", "/srv/answer", "--fail")
     system.run(*CURL, *options, *body, f"{base}{path}", may_fail=True)
