@@ -64,6 +64,7 @@ def run() -> NoReturn:
     arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a line for each malformed request
+    logging.getLogger("pikepdf").setLevel(logging.WARNING)  # a line at its import
     status = 1
     try:
         _leave() if arguments.leave else _run()
