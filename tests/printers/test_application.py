@@ -168,7 +168,9 @@ def test_too_many_attributes(rig: ApplicationRig) -> None:
     answer = _ask(rig, Operation.PRINT_JOB, job=asked, data=PDF)
     assert answer.code == Status.REQUEST_ENTITY_TOO_LARGE
     many = [Attribute(f"a{number}", [1]) for number in range(30_000)]
-    assert _ask(rig, Operation.VALIDATE_JOB, many).code == Status.REQUEST_ENTITY_TOO_LARGE
+    body = encode(Operation.VALIDATE_JOB, [(Group.OPERATION, many)], request_id=77)
+    answer = decode(rig.post(body)[1])
+    assert (answer.code, answer.request_id) == (Status.REQUEST_ENTITY_TOO_LARGE, 77)
     assert list(rig.spool.folder.iterdir()) == []
 
 

@@ -33,7 +33,7 @@ from cirrus_bridge.ipp_server.spool import SPOOL_FAULTS, IncomingDocument, Spool
 from cirrus_bridge.ipp_server.turns import Turns
 
 MEDIA_TYPE = "application/ipp"
-ATTRIBUTES_BYTES = 256 * 1024  # of a request; a job with every option takes about 4 KiB
+ATTRIBUTES_BYTES = 80 * 1024  # of a request; a job with every option takes about 4 KiB
 _GROWTH = 1.25  # before the end of the attributes is looked for again
 _WRITE_BYTES = 1 << 20
 _HEAD_BYTES = 4096  # show the format of a document
@@ -84,6 +84,7 @@ class IppApplication:
             head = await body.attributes()
             response = await self._answer(head, body, client)
         except Refusal as error:
+            head = head or body.beginning
             response = refused(error)
         except ClientDisconnect:
             return HttpResponse(status_code=400)  # nobody reads this
@@ -162,7 +163,7 @@ class _Body:
 
     def __init__(self, parts: AsyncIterator[bytes]) -> None:
         self._parts = parts
-        self._first = b""
+        self._first = self.beginning = b""  # `beginning` is of attributes that never end
 
     async def attributes(self) -> bytes:
         """The encoded attributes. Raises Refusal if they never end."""
@@ -177,6 +178,7 @@ class _Body:
                 self._first = bytes(data[end:])
                 return bytes(data[:end])
             if len(data) >= ATTRIBUTES_BYTES:
+                self.beginning = bytes(data[:8])
                 raise Refusal(
                     Status.REQUEST_ENTITY_TOO_LARGE, tr("The request has too many attributes.")
                 )
