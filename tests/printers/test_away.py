@@ -23,6 +23,7 @@ def test_a_cloud_that_is_away() -> None:
         eventually(
             lambda: "connecting-to-device" in _printer(site).keywords("printer-state-reasons")
         )
+        assert "Jobs wait, and print later." in _printer(site).text("printer-state-message")
         job_id = site.print(PDF)
         eventually(lambda: "CB-411" in site.job(job_id).text("job-state-message"))
         site.cloud.come_back()

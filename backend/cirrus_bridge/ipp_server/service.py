@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.model import DocumentKey, Place
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.defaults import OFFLINE_REASON
 from cirrus_bridge.config.printers import PrinterSettings
 from cirrus_bridge.delivery.tracking import TrackedDelivery
@@ -36,6 +37,7 @@ MOST_KEPT = 10_000
 MOST_DESCRIBED = 1000  # descriptions of printers, which differ by the name of the host
 ICON_PIXELS = (48, 128, 512)
 _BUSY = (JobState.PROCESSING, JobState.PROCESSING_STOPPED)
+AWAY = tr("The print server cannot reach the cloud now. Jobs wait, and print later.")
 _log = logging.getLogger(__name__)
 
 
@@ -132,6 +134,7 @@ class PrinterService:
         is_away = printer.place in self._away
         if is_away or any(job.state is JobState.PROCESSING_STOPPED for job in jobs):
             reasons.append("connecting-to-device")
+            message = message or AWAY
         return PrinterStatus(state, tuple(reasons), message, before[1])
 
     def _trouble_at(self, place: Place) -> str:
