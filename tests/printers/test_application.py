@@ -209,7 +209,7 @@ def test_requests_without_end(rig: ApplicationRig) -> None:
     may_end = threading.Event()
 
     def slow_status(printer: OfferedPrinter) -> PrinterStatus:
-        may_end.wait()
+        may_end.wait(60)
         return PrinterStatus()
 
     rig.service.status = slow_status  # type: ignore[method-assign]
