@@ -22,6 +22,7 @@ import large_jobs
 import memory
 import polling
 import print_server
+import printers
 import raster_pages
 import small_job
 import statusd
@@ -31,6 +32,7 @@ from frame import Setting, Table
 PARTS: dict[str, Callable[[Setting], Table]] = {
     "small-job": small_job.table,
     "print-server": print_server.table,
+    "printers": printers.table,
     "lines": large_jobs.table,
     "memory": memory.table,
     "discovery": dialog.table,

@@ -33,6 +33,7 @@ class PrinterSettings:
         max_document_bytes: the largest document.
         max_jobs: the most unfinished jobs of all printers.
         max_connections: the most connections of all clients.
+        metrics_port: the loopback port for metrics; 0 for none.
     """
 
     listen: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class PrinterSettings:
     max_document_bytes: int = number(1024**3, 1)
     max_jobs: int = number(500, 1)
     max_connections: int = number(100, 1)
+    metrics_port: int = number(0, 0, _LARGEST_PORT)
 
     @property
     def is_local(self) -> bool:

@@ -11,11 +11,11 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cirrus_bridge.api.client import CloudApi, api_for
 from cirrus_bridge.base.clock import Clock
-from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.errors import BadConfiguration, CirrusError
 from cirrus_bridge.base.privileges import give_up_new_rights, give_up_root
 from cirrus_bridge.config.accounts import ACCOUNTS
 from cirrus_bridge.config.defaults import FOLDER, PRINTERS_FOLDER, STATE_FOLDER
@@ -38,10 +38,15 @@ from cirrus_bridge.ipp_server.pages import Pages
 from cirrus_bridge.ipp_server.run import Folders, run_job
 from cirrus_bridge.ipp_server.service import PrinterService
 from cirrus_bridge.ipp_server.spool import Spool, only_service
+from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.run_notes import make_state_folder
+from cirrus_bridge.journal.statistics import StatisticsReader
 from cirrus_bridge.polling.configuration import ConfigurationReader
 from cirrus_bridge.polling.log import LimitedLog
 from cirrus_bridge.version import __version__
+
+if TYPE_CHECKING:
+    from cirrus_bridge.polling.metrics import Metrics
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=10.0)  # of questions about devices
 _FOR_RUNS = (  # by some jobs only, so their modules import these when they need them
@@ -139,16 +144,18 @@ async def _serve(
             client_of=_gate(folders, settings, clock).client_of,
             page=Pages(service).respond,
         )
+        metrics = _metrics(settings, folders, clock)
         poller = DeliveryPoller(
             folder=folders.state,
             clock=clock,
             settings=reader.configuration.poller,
             queue_of=reader.queue_of,
-            status_of=reader.status_of,
+            status_of=metrics.counted(reader.status_of) if metrics else reader.status_of,
             tell=LimitedLog(clock),
             changed=service.changed,
             troubles=service.take_troubles,
             failed=lambda: service.fail(RuntimeError("the poller has ended")),
+            at_work=metrics.last_sign.set if metrics else None,
         )
         poller.start()
         try:
@@ -156,6 +163,22 @@ async def _serve(
         finally:
             service.end()
             poller.stop()
+
+
+def _metrics(settings: PrinterSettings, folders: Folders, clock: Clock) -> Metrics | None:
+    """The metrics, served on a port, if bridge.toml sets one."""
+    if not settings.metrics_port:
+        return None
+    from cirrus_bridge.polling.metrics import Metrics, serve_metrics
+
+    with PollerJournal(folders.state):
+        pass  # the metrics read a journal that exists
+    metrics = Metrics(StatisticsReader(folders.state), clock)
+    try:
+        serve_metrics(settings.metrics_port, metrics)
+    except BadConfiguration as error:  # any user of this machine can occupy the port
+        _log.warning("%s (%s)", error, error.code)
+    return metrics
 
 
 def _gate(folders: Folders, settings: PrinterSettings, clock: Clock) -> Gate:

@@ -44,8 +44,8 @@ from cirrus_bridge.statusd.status_messages import StatusMessages
 from cirrus_bridge.version import __version__
 
 if TYPE_CHECKING:
+    from cirrus_bridge.polling.metrics import Metrics
     from cirrus_bridge.statusd.notify.hook import BackgroundWorker
-    from cirrus_bridge.statusd.notify.metrics import Metrics
 
 REOPEN_S = 0.5
 TURN_S = 0.5
@@ -226,7 +226,7 @@ class _Program:
             return None
         try:
             from cirrus_bridge.journal.statistics import StatisticsReader
-            from cirrus_bridge.statusd.notify.metrics import Metrics, serve_metrics
+            from cirrus_bridge.polling.metrics import Metrics, serve_metrics
         except ModuleNotFoundError as error:
             raise BadConfiguration(
                 tr(

@@ -35,12 +35,12 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
         '[printers]\nlisten = "192.0.2.1"\nport = 631\ntls_port = 443\nplaintext = true\n'
         'networks = ["192.0.2.7/24", "2001:db8::1"]\ndevices = ["Paris:*"]\nannounce = false\n'
         'certificate = "/etc/a.pem"\ncertificate_key = "/etc/a.key"\nsign_in = false\n'
-        "max_document_bytes = 1\nmax_jobs = 2\nmax_connections = 3\n"
+        "max_document_bytes = 1\nmax_jobs = 2\nmax_connections = 3\nmetrics_port = 4\n"
     )
     settings = _settings(tmp_path, text)
     assert dataclasses.astuple(settings) == (
         *("192.0.2.1", 631, 443, True, ("192.0.2.7/24", "2001:db8::1"), ("Paris:*",), False),
-        *("/etc/a.pem", "/etc/a.key", False, 1, 2, 3),
+        *("/etc/a.pem", "/etc/a.key", False, 1, 2, 3, 4),
     )
     assert not settings.is_local
 

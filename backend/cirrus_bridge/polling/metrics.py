@@ -206,10 +206,7 @@ def serve_metrics(port: int, metrics: Metrics, *, limit_s: float = LIMIT_S) -> i
                 port=port,
                 error=error.strerror,
             ),
-            tr(
-                "Set metrics_port below [statusd] in bridge.toml to another port, or to 0 to turn "
-                "off the metrics."
-            ),
+            tr("Set metrics_port in bridge.toml to another port, or to 0 to turn off the metrics."),
         ) from error
     server.limit_s = limit_s
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -30,7 +30,7 @@ from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.statistics import OVERLAP_S, StatisticsReader
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.statusd.notify.metrics import FRESH_S, MOST_AT_ONCE, Metrics, serve_metrics
+from cirrus_bridge.polling.metrics import FRESH_S, MOST_AT_ONCE, Metrics, serve_metrics
 from paths import REPO
 
 ALERTS = REPO / "installer" / "examples" / "cirrus-alerts.yml"
