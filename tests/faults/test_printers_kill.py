@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
@@ -16,6 +15,7 @@ from cirrus_bridge.ipp.values import Keyword
 from faulty_printers import LARGE, SMALL, faulty_printers, pdf, printed
 from paths import WELCOME
 from printer_site import PrinterSite, eventually
+from processes import children
 from tcp_proxy import TcpProxy
 
 # Request → size of a document that needs it, and a unique part of it.
@@ -38,23 +38,17 @@ def faulty() -> Iterator[Faulty]:
         yield made
 
 
-def _children(process: int) -> list[int]:
-    """The processes that a process has started, apart from its threads."""
-    found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True)
-    return [int(each) for each in found.stdout.split()]
-
-
 def _service(site: PrinterSite) -> list[int]:
     assert site.program is not None
     return [site.program.pid]
 
 
 def _starter(site: PrinterSite) -> list[int]:
-    return _children(*_service(site))
+    return children(*_service(site))
 
 
 def _runs(site: PrinterSite) -> list[int]:
-    return [run for starter in _starter(site) for run in _children(starter)]
+    return [run for starter in _starter(site) for run in children(starter)]
 
 
 def _all(site: PrinterSite) -> list[int]:

@@ -47,7 +47,9 @@ from urllib.parse import quote
 
 from answers import OTHER_JOB, WEB_PAGE, answer, mislabeled, with_interim
 from cirrus_bridge.journal import run_notes
+from faulty_printers import faulty_printers
 from print_site import PrintSite
+from printer_storm import DEVICES, PrinterStorm
 from private_cups import STATES
 from programs import Program
 from storm_documents import Delivered, Output, delivered, outputs, written
@@ -605,14 +607,20 @@ def _replace(path: Path, text: str) -> None:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="storm", description=__doc__)
-    parser.add_argument("--kind", choices=KINDS, default="faults")
+    parser.add_argument("--kind", choices=(*KINDS, "printers"), default="faults")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--cold", action="store_true", help="without warm workers")
     parser.add_argument("--keep", help="a folder for the logs, if it fails", type=Path)
     arguments = parser.parse_args()
-    kind = KINDS[arguments.kind]
     print(f"seed {arguments.seed}", flush=True)
+    if arguments.kind == "printers":
+        with faulty_printers(devices=DEVICES) as (printers, line):
+            PrinterStorm(printers, line, arguments.seed, lambda text: print(text, flush=True)).run(
+                arguments.minutes * 60
+            )
+        return
+    kind = KINDS[arguments.kind]
     with PrintSite(is_warm=not arguments.cold, directives=kind.directives) as site:
         try:
             Storm(site, kind, arguments.seed, lambda text: print(text, flush=True)).run(
