@@ -42,7 +42,7 @@ def test_life_on_each_release(packages: Path, release: str, tmp_path: Path) -> N
         system.configure(CHANGES)
         (system.path("/srv/picture.png")).write_bytes(images.png())
         system.write("/srv/notes.txt", "Grüße from the print room\n")
-        for queue in _queues(system):
+        for queue in (*_queues(system), _queue_without_a_driver(system)):
             for file in PAGES:
                 titles.append(f"{file} on {queue}")
                 system.print_document(titles[-1], queue=queue, file=f"/srv/{file}")
@@ -61,7 +61,7 @@ def test_life_on_each_release(packages: Path, release: str, tmp_path: Path) -> N
         _nothing_is_wrong(system, titles)
         _the_apparmor_profile_is_sound(system)
         record(release, system)
-        system.apt_get("purge", "cirrus-bridge", "cirrus-cloudlet")
+        system.apt_get("purge", "cirrus-printers", "cirrus-bridge", "cirrus-cloudlet")
         assert system.files(_is_ours) == set()
         for file in ("passwd", "shadow", "group", "gshadow"):
             assert "cirrus" not in system.path(f"/etc/{file}").read_text()
@@ -163,6 +163,22 @@ def _queues(system: PackagedSite) -> tuple[str, str]:
     system.run("lpadmin", "-p", "generic", "-E", "-v", uri, "-m", GENERIC)
     assert _driver(system, "Laser1") != _driver(system, "generic") == "Cirrus Generic PDF"
     return "Laser1", "generic"
+
+
+def _queue_without_a_driver(system: PackagedSite) -> str:
+    """A queue of this CUPS to the device as a printer without a driver (IPP Everywhere)."""
+    system.apt_get("install", system.deb("now", "printers"))
+    system.run("cirrusctl", "printers", "enable", "Paris:Laser1")
+    system.run("systemctl", "enable", "--now", "cirrus-printers")
+
+    def printers() -> list[dict[str, str]]:
+        said = system.run("sh", "-c", "cirrusctl printers --json 2>/dev/null || true")
+        return [each for each in json.loads(said or "[]") if each["state"] == "idle"]
+
+    eventually(printers)
+    uri = f"ipp://localhost:8631/ipp/print/{printers()[0]['name']}"
+    system.run("lpadmin", "-p", "everywhere", "-E", "-v", uri, "-m", "everywhere")
+    return "everywhere"
 
 
 def _driver(system: PackagedSite, queue: str) -> str:
