@@ -317,6 +317,17 @@ def test_from_a_script(polled: PrintSite) -> None:
     assert done.returncode == 2 and "unknown placeholder {what}" in done.stderr
 
 
+def test_printers_without_drivers(polled: PrintSite) -> None:
+    """The chosen devices are offered, too. The doctor says that the service does not run."""
+    done = polled.cirrusctl("setup", *options(polled, device="all"), "--printers", "--json")
+    steps = [json.loads(line) for line in done.stdout.splitlines()]
+    path = polled.config / "bridge.toml"
+    assert {"step": "printers", "path": str(path), "devices": ["Paris:Laser1"]} in steps
+    assert tomllib.loads(path.read_text())["printers"]["devices"] == ["Paris:Laser1"]
+    assert "cirrus-printers" in str(steps[-2]["findings"])
+    assert (done.returncode, steps[-1]["works"]) == (1, False)
+
+
 def test_the_same_again(polled: PrintSite) -> None:
     """A second run with the same answers does not ask whether to replace anything."""
     done = polled.cirrusctl("setup", *options(polled, device="none"))

@@ -62,6 +62,12 @@ def command(
     test: Annotated[
         bool | None, typer.Option("--test/--no-test", help="Print a test page on each new queue.")
     ] = None,
+    printers: Annotated[
+        bool | None,
+        typer.Option(
+            "--printers/--no-printers", help="Offer the devices as printers without drivers, too."
+        ),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the server's entry, if there is one.")
     ] = False,
@@ -85,6 +91,7 @@ def command(
         queue_name,
         test,
         replace,
+        printers,
     )
     guide = GuidedSetup(wanted, Output(as_json), Conversation(), Installation.here())
     if not guide.run():

@@ -48,6 +48,7 @@ class SetupOptions:
     queue_name: str | None
     test: bool | None
     replace: bool
+    printers: bool | None = None
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ Without a terminal, the first missing or wrong answer ends the setup.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any
 
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError, CupsNotPossible
 from cirrus_bridge.base.spelling import did_you_mean
+from cirrus_bridge.base.subprocesses import ProgramFailed, run_program
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
@@ -24,6 +26,7 @@ from cirrus_bridge.cirrusctl.doctor.finding import (
     rows,
 )
 from cirrus_bridge.cirrusctl.doctor.following import POLLER
+from cirrus_bridge.cirrusctl.doctor.printers import SERVICE
 from cirrus_bridge.cirrusctl.mistakes import UnknownName, WrongAnswer
 from cirrus_bridge.cirrusctl.output.output import Output
 from cirrus_bridge.cirrusctl.output.table import some
@@ -32,6 +35,7 @@ from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.guided_server import FoundDevices, GuidedServer, SetupOptions
 from cirrus_bridge.cirrusctl.setup.server_files import entries, numbered, server_file, write_server
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
+from cirrus_bridge.config.chosen_devices import add_devices
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.config.write import check_writable, server_toml
 from cirrus_bridge.cups.queues import CupsQueues, QueueChange
@@ -40,6 +44,8 @@ from cirrus_bridge.drivers.devices import Driver
 ALL, NONE = "all", "none"
 TEST_S = 60.0
 POLLER_S = 5.0
+SERVICE_S = 60.0
+UNIT = Path("/usr/lib/systemd/system") / f"{SERVICE}.service"
 
 
 @dataclass(slots=True)
@@ -63,8 +69,10 @@ class GuidedSetup:
         questions = GuidedServer(self.options, self.talk, clock, self._done, self._known_key)
         server, found = questions.ask()
         self._write(server)
-        queues = [*self._queues(found)]
+        chosen = self._chosen(found)
+        queues = [*self._queues(chosen)]
         failed = [queue for queue in queues if not self._test(queue)]
+        self._offer(chosen)
         findings = by_severity(self._findings())
         if self.output.as_json:
             self._done("", "doctor", findings=findings)
@@ -142,9 +150,9 @@ class GuidedSetup:
             told = tr("{path} was written; only root can read it.", path=path)
         self._done(told, "file", path=str(path))
 
-    def _queues(self, found: FoundDevices) -> Iterator[str]:
-        """Add the chosen queues, and yield their names."""
-        for location, device in self._chosen(found):
+    def _queues(self, chosen: FoundDevices) -> Iterator[str]:
+        """Add queues for the chosen devices, and yield their names."""
+        for location, device in chosen:
             if name := self._add(location, device):
                 told = tr("Queue {name} prints to {info}.", name=name, info=device.info)
                 self._done(told, "queue", queue=name, device=f"{location}:{device.key}")
@@ -186,6 +194,27 @@ class GuidedSetup:
                 self.talk.or_end(trouble)
             else:
                 return name
+
+    def _offer(self, chosen: FoundDevices) -> None:
+        """Offer the chosen devices as printers without drivers, if that is wanted. The question is
+        asked if the package cirrus-printers is installed."""
+        wants, has_service = self.options.printers, UNIT.exists()
+        if wants is None and chosen and has_service:
+            question = tr(
+                "Offer these devices to phones, Windows and other computers, too (printers without "
+                "drivers)?"
+            )
+            wants = self.talk.confirm(question, default=False)
+        if not wants or not chosen:
+            return
+        path = self.installation.config / "bridge.toml"
+        devices = [f"{location}:{device.key}" for location, device in chosen]
+        add_devices(path, devices)
+        told = tr("Added to {path}: {devices}", path=path, devices=", ".join(devices))
+        if has_service:
+            with contextlib.suppress(ProgramFailed):  # the doctor says what is wrong
+                run_program(("systemctl", "enable", "--now", SERVICE), {}, limit_s=SERVICE_S)
+        self._done(told, "printers", path=str(path), devices=devices)
 
     def _test(self, queue: str) -> bool:
         """Print a test page if it is wanted, and return whether nothing failed."""
