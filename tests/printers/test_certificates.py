@@ -186,7 +186,7 @@ def test_mistakes_of_an_administrator(issued: tuple[Path, Path], tmp_path: Path)
         ((tmp_path / "none", key), f"Cannot read {tmp_path}/none (No such file or directory)."),
         ((key, key), f"{key} has no certificate in PEM form."),
         ((certificate, certificate), f"{certificate} has no private key in PEM form."),
-        ((certificate, other), f"The key in {other} is not that of {certificate}."),
+        ((certificate, other), f"The key in {other} does not belong to {certificate}."),
         ((certificate, locked), f"The key in {locked} has a password."),
     ):
         with pytest.raises(BadConfiguration) as caught:

@@ -251,7 +251,7 @@ class BackendRun:
             if known and known.open_runs >= MOST_OPEN_RUNS:
                 raise KeepsBreaking(
                     tr(
-                        "Printing was interrupted {times} times in a row (the backend was "
+                        "Printing was interrupted {times} times in a row (the job's process was "
                         "killed or crashed).",
                         times=known.open_runs,
                     ),

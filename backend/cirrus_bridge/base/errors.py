@@ -11,7 +11,7 @@
     ├── EmptyDocument           CB-302
     ├── UnreadableDocument      CB-303
     ├── JoinedDocuments         CB-304
-    ├── BadDocument             CB-305  the document cannot be read as what it is said to be
+    ├── BadDocument             CB-305  the document is damaged, protected or too large
     ├── ApiError
     │   ├── Definitive                  the same request gets the same answer
     │   │   ├── Refused         CB-401
@@ -222,10 +222,11 @@ class JoinedDocuments(CirrusError, code="CB-304"):
 
 
 class BadDocument(CirrusError, code="CB-305", disposition=Disposition.FAIL):
-    title = "the document is damaged, protected, or not of the format that the application named"
-    advice = "print the document from another application, or as PDF"
+    title = """the document is damaged, protected, too large, or not in the format that the
+    application named"""
+    advice = "print the document from another application, in parts, or as PDF"
     meaning = """The message says what is wrong with the document, and the log of cirrus-printers
-    names the place. Documents that need a password cannot be printed."""
+    has the details. Documents that need a password cannot be printed."""
 
 
 class ApiError(CirrusError):
@@ -506,7 +507,7 @@ class UploadNeverEnds(CirrusError, code="CB-605"):
 
 class KeepsBreaking(CirrusError, code="CB-603"):
     person = "Printing was interrupted repeatedly, so the job is held. Tell your administrator."
-    title = "the backend was killed or crashed five times in a row while it worked on this document"
+    title = "the job's process was killed or crashed five times in a row"
     advice = """find the cause (not enough memory?), then release the job; it resumes where it
     stopped"""
     meaning = "The kernel kills programs when memory runs out; `journalctl -k` shows this."

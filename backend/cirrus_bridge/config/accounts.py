@@ -165,7 +165,10 @@ def _account(table: Table) -> tuple[str, PasswordHash]:
 
 def _not_a_hash(table: Table, name: str) -> BadConfiguration:
     return table.bad(
-        tr("'password' of {name} is not a hash; run cirrusctl printers account", name=name)
+        tr(
+            "'password' of {name} is not a hash; run cirrusctl printers account add {name}",
+            name=name,
+        )
     )
 
 

@@ -88,7 +88,7 @@ def check_certificate(certificate: Path, key: Path) -> CertificateFacts:
         raise _bad(tr("{path} has no private key in PEM form.", path=key)) from None
     if private.public_key() != chain[0].public_key():
         text = tr(
-            "The key in {key} is not that of {certificate}.", key=key, certificate=certificate
+            "The key in {key} does not belong to {certificate}.", key=key, certificate=certificate
         )
         raise _bad(text)
     return CertificateFacts(_names(chain[0]), chain[0].not_valid_after_utc)

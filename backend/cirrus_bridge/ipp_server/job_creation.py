@@ -165,7 +165,9 @@ class JobCreation:
         printer, service = find_printer(self._service, request), self._service
         taken, host = service.spool.open_counts(), request.client.address
         if not has_room(taken, host, request.user, service.most_jobs):
-            raise Refusal(Status.BUSY, tr("The print server has too many jobs. Try again later."))
+            raise Refusal(
+                Status.BUSY, tr("Too many jobs are waiting at the print server. Try again later.")
+            )
         self._document_form(request)
         attributes = Attributes(request.attributes | request.job)
         asked = read_job(attributes, printer)
@@ -234,7 +236,7 @@ def with_values(job: SpooledJob, values: Mapping[str, object]) -> SpooledJob:
 def _one_document() -> Refusal:
     return Refusal(
         Status.MULTIPLE_JOBS_NOT_SUPPORTED,
-        tr("This printer takes one document in each job."),
+        tr("This printer takes only one document per job."),
     )
 
 

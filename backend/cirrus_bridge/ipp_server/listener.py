@@ -74,7 +74,10 @@ def _bound(address: str, port: int, settings: PrinterSettings) -> Listener:
                 port=port,
                 why=error.strerror,
             ),
-            tr("Choose another port below [printers] in bridge.toml, or stop the other program."),
+            tr(
+                "Correct the address or the port below [printers] in bridge.toml, or stop the "
+                "program that uses the port."
+            ),
         ) from error
     return listener
 

@@ -15,6 +15,7 @@ from typing import Any
 from cirrus_bridge.api.client import clients_of
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
+    NOT_SET_UP,
     CirrusError,
     Disposition,
     InternalError,
@@ -32,7 +33,7 @@ from cirrus_bridge.config.devices import read_devices
 from cirrus_bridge.config.load import Configuration, load
 from cirrus_bridge.config.queue_uri import QueueUri, followed_uri, parse_queue_uri
 from cirrus_bridge.delivery.tracking import tracked_deliveries
-from cirrus_bridge.drivers.deliverable import delivered_as
+from cirrus_bridge.drivers.deliverable import delivered_as, why_not
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
 from cirrus_bridge.ipp_server.documents.conversion import Wanted, convert
@@ -197,7 +198,7 @@ class _JobRun:
         if job.open_runs > MOST_OPEN_RUNS:
             raise KeepsBreaking(
                 tr(
-                    "Printing was interrupted {times} times in a row (the backend was "
+                    "Printing was interrupted {times} times in a row (the job's process was "
                     "killed or crashed).",
                     times=job.open_runs - 1,
                 ),
@@ -264,9 +265,9 @@ class _JobRun:
             return kept
         deliver = delivered_as(printer.formats)
         if deliver is None:
-            raise UnreadableDocument(
-                tr("This printer takes none of the formats that can be sent to it."),
-            )
+            error = UnreadableDocument(why_not(printer.formats))
+            error.told_to_person = tr(NOT_SET_UP)
+            raise error
         folder = source.with_name(f"{source.name}.work")
         folder.mkdir(exist_ok=True)
         try:
@@ -397,5 +398,6 @@ def _chunks(path: Path) -> Iterator[bytes]:
                 yield data
     except OSError as error:
         raise UnreadableDocument(
-            tr("The document cannot be read: {why}.", why=error.strerror or error)
+            tr("The print data cannot be read ({error}).", error=error.strerror or error),
+            tr("Print the document again."),
         ) from error

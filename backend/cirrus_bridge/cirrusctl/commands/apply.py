@@ -39,7 +39,7 @@ def command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give CUPS the queues of queues.toml, and offer its printers.
+    """Make the queues and printers that queues.toml declares.
 
     Changes only queues that this command has added. Removes a queue that is no longer declared,
     unless it has jobs. If the file declares printers without drivers, bridge.toml gets their list.

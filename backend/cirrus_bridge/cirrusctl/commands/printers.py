@@ -69,8 +69,8 @@ def command(context: typer.Context, as_json: AsJson = False) -> None:
 def list_printers(as_json: AsJson = False) -> None:
     """List the printers, and chosen devices that cannot be printers.
 
-    Shows each printer's device, state and address. Users other than root see what the service tells
-    every client.
+    Shows each printer's device, state and address. Users other than root see only what every client
+    of the service can see.
     """
     _list(as_json=as_json)
 
@@ -88,7 +88,7 @@ def enable(
 ) -> None:
     """Offer devices as printers without drivers.
 
-    Adds them to the list devices below [printers] in bridge.toml. cirrus-printers offers the
+    Adds the devices to the list devices below [printers] in bridge.toml. cirrus-printers offers the
     printers within a minute.
     """
     output, installation = Output(as_json), Installation.here()
@@ -109,14 +109,14 @@ def disable(
     devices: Annotated[
         list[str],
         typer.Argument(
-            metavar="LOCATION:DEVICE", help="Entries of the list, as bridge.toml has them."
+            metavar="LOCATION:DEVICE", help="Entries of the list, exactly as in bridge.toml."
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Offer devices no longer.
+    """Stop offering devices as printers.
 
-    Removes them from the list devices below [printers] in bridge.toml. Within a minute, the
+    Removes the devices from the list devices below [printers] in bridge.toml. Within a minute, the
     printers are gone. Jobs that were accepted are still printed.
     """
     output, installation = Output(as_json), Installation.here()
@@ -190,7 +190,7 @@ def add_account(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add an account, or give it another password.
+    """Add an account, or change its password.
 
     Asks for the password. Clients must sign in if sign_in = true is set below [printers] in
     bridge.toml.
@@ -238,7 +238,9 @@ def _list(*, as_json: bool) -> None:
         output.remark(joined(" ", ("!", _away(found), _START)))
         raise typer.Exit(ExitStatus.FAILED)
     if found.service is Service.RUNS:
-        output.remark(tr("The service does not tell its states without TLS or a sign-in."))
+        output.remark(
+            tr("The printers' states are unknown, because the service requires TLS or a sign-in.")
+        )
 
 
 def _none(found: FoundPrinters) -> str:

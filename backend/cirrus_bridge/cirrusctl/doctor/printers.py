@@ -71,7 +71,7 @@ def check_settings(settings: PrinterSettings, folder: Path) -> Iterator[Finding]
 
 
 def check_certificate(settings: PrinterSettings, file: Path, now_s: float) -> Iterator[Finding]:
-    """Check the end of the certificate that the service uses, which `file` has."""
+    """Check when the certificate in `file`, which the service uses, expires."""
     subject = Subject(_PRINTERS, str(file))
     renew = tr("Restart cirrus-printers, which renews its certificate.")
     if settings.certificate:
@@ -102,9 +102,9 @@ def check_certificate(settings: PrinterSettings, file: Path, now_s: float) -> It
     left_s = ssl.cert_time_to_seconds(str(found["notAfter"])) - now_s
     days = int(left_s // 86_400)
     if left_s < SOON_S:
-        yield subject.warning(tr("The certificate ends in {days} days.", days=days), renew)
+        yield subject.warning(tr("The certificate expires in {days} days.", days=days), renew)
     else:
-        yield subject.good(tr("The certificate ends in {days} days.", days=days))
+        yield subject.good(tr("The certificate expires in {days} days.", days=days))
 
 
 def check_chosen(settings: PrinterSettings, answers: Sequence[LocationAnswer]) -> Iterator[Finding]:
@@ -118,14 +118,15 @@ def check_chosen(settings: PrinterSettings, answers: Sequence[LocationAnswer]) -
             if reason := why_not(formats(answer.content["Devices"][key])):
                 text = tr("The device is chosen, but cannot be a printer. {reason}", reason=reason)
                 fix = tr(
-                    "Do what the text says, or remove the device below [printers] in bridge.toml."
+                    "If the message names programs, install one. Otherwise, remove the device "
+                    "from 'devices' below [printers] in bridge.toml."
                 )
                 yield Subject(_PRINTERS, target).warning(text, fix)
     if any(answer.error for answer in answers):
         return
     for glob in settings.devices:
         if not any(matches(target, glob) for target in known):
-            text = tr("No active device of a known location is '{device}'.", device=glob)
+            text = tr("No active device at a known location matches '{device}'.", device=glob)
             fix = tr(
                 "Add the location to servers.d, or run: cirrusctl printers disable {device}",
                 device=glob,
@@ -148,7 +149,7 @@ def _of_service(
         return subject.error(text, fix)
     text = tr("The service does not answer, so no printers are offered.")
     if not has_systemd or _is_enabled():
-        return subject.error(text, _LOOK if has_systemd else tr("Start it: cirrus-printers"))
+        return subject.error(text, _LOOK if has_systemd else tr("Run: cirrus-printers"))
     return subject.error(text, tr("Run: systemctl enable --now cirrus-printers"))
 
 

@@ -121,7 +121,10 @@ def _verified(source: Path, media_type: str) -> str:
             detail=media_type,
         )
     raise BadDocument(
-        tr("The document is not {format}, as the application said.", format=_NAMES[media_type]),
+        tr(
+            "The application sent the document as {format}, but the document has another format.",
+            format=_NAMES[media_type],
+        ),
         tr("Print the document from another application."),
         detail=f"found: {found}",
     )

@@ -173,16 +173,16 @@ def damaged(detail: str) -> BadDocument:
 def too_large(detail: str) -> BadDocument:
     """The error for a document beyond the limits."""
     return BadDocument(
-        tr("The document, or a page of it, is too large to print."),
-        tr("Print the document in parts, or with a lower resolution."),
+        tr("The document or one of its pages is too large to print."),
+        tr("Print the document in parts, or at a lower resolution."),
         detail=detail,
     )
 
 
 def unknown_colors(detail: str) -> BadDocument:
-    """The error for a kind of colors that the printers do not offer."""
+    """The error for a kind of color that the printers do not offer."""
     return BadDocument(
-        tr("The document has a kind of colors that this printer cannot print."),
+        tr("The document uses a kind of color that this printer cannot print."),
         tr("Print the document in gray, or from another application."),
         detail=detail,
     )
