@@ -1,4 +1,4 @@
-"""Connections of clients: how many there are, and how long the server waits for a client.
+"""Connections of clients: how many there may be, and how long the server waits for a client.
 
 uvicorn waits forever for the rest of a request, and accepts connections until no file can be opened
 (https://github.com/Kludex/uvicorn/issues/157). So the listening socket counts the connections, also

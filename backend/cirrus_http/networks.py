@@ -1,4 +1,4 @@
-"""Which addresses count as one client, because one person may use all of them."""
+"""The addresses that count as one client, because one person may use all of them."""
 
 from __future__ import annotations
 

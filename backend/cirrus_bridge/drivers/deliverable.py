@@ -1,4 +1,4 @@
-"""Which devices can be printers without drivers, and in which format they get documents. Pure, but
+"""The devices that can be printers without drivers, and the formats of their documents. Pure, but
 for the question whether a program is installed."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def delivered_as(
     device_formats: frozenset[str],
     converter: Callable[[], str | None] = installed_converter,
 ) -> str | None:
-    """What the device gets: pdf, ps or txt; None if the device cannot be offered.
+    """The format that the device gets: pdf, ps or txt; None if the device cannot be offered.
 
     Args:
         device_formats: as the API names them; empty if unknown. Every location prints PDF.
@@ -37,7 +37,7 @@ def why_not(
     device_formats: frozenset[str],
     converter: Callable[[], str | None] = installed_converter,
 ) -> str:
-    """Why a device cannot be offered, for the administrator; empty if it can."""
+    """The reason why a device cannot be offered, for the administrator; empty if it can."""
     if delivered_as(device_formats, converter):
         return ""
     if "ps" in device_formats:

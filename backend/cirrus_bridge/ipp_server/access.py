@@ -1,4 +1,4 @@
-"""Who may use the printers: the networks of clients, and people who sign in with an account.
+"""Access to the printers: by the network of a client, and by the account of a person.
 
 The classes may be used by several threads. They take the time from an argument, in seconds of a
 clock that cannot be set.
@@ -83,7 +83,7 @@ def plain_address(text: str) -> Address:
 
 
 def guesser_of(client: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    """The network that counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         address = plain_address(client)
     except ValueError:
@@ -196,7 +196,7 @@ class Accounts:
             return self._accounts
 
     def _mark(self, name: str, password: str, known: PasswordHash) -> bytes:
-        """What is remembered of a verified password: nothing from which one could guess it."""
+        """The mark of a verified password, from which nobody can guess the password."""
         texts = (name, normal(password), str(known))
         data = b"".join(
             hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts

@@ -1,4 +1,4 @@
-"""What the operations share: the service, and the printers and jobs that requests name."""
+"""The common part of all operations: the service, and the printers and jobs that requests name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_LISTED = 500  # jobs in one response
 
 @dataclass(frozen=True, slots=True)
 class PrinterStatus:
-    """What changes at a printer.
+    """The state of a printer, which changes.
 
     Attributes:
         reasons: printer-state-reasons.
@@ -35,7 +35,7 @@ class PrinterStatus:
 
 
 class Service(Protocol):
-    """What the operations need of the service.
+    """The part of the service that the operations use.
 
     Attributes:
         printers: the offered printers by name.

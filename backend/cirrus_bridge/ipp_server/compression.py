@@ -1,4 +1,4 @@
-"""Documents that clients send compressed (RFC 8011, 5.4.32), decompressed while they come. Pure."""
+"""Documents that clients send compressed (RFC 8011, 5.4.32), decompressed as they arrive. Pure."""
 
 from __future__ import annotations
 

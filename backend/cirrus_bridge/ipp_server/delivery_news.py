@@ -1,8 +1,8 @@
 """Use case: tell the service what becomes of its documents in the cloud, and of its printers.
 
-Each change of a document is told at least once. A settled document is closed in the journal after
-that, so a crash in between tells the outcome again. Documents without a receipt are not followed
-here: the service sends them from its spool.
+Each change of a document is told at least once. After that, a settled document is closed in the
+journal, so after a crash in between, the outcome is told again. Documents without a receipt are not
+followed here: the service sends them from its spool.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Which job runs when: one job of a client at each printer, a few of all, and none for a server
-that is away but the first job that waits for that server.
+"""The order of runs: one job of each client at each printer, and a few jobs in total. For a server
+that is away, only the first waiting job runs.
 
 The jobs of a client come out in their order. Clients take turns, so a client with many jobs, or
 with a document that takes long, does not keep others waiting.
 
-All methods run in one thread, the event loop's, but for `cancel`'s caller, who gets there by the
-service.
+All methods run in one thread, the event loop's. Other threads cancel jobs through the service.
 """
 
 from __future__ import annotations
@@ -142,7 +141,7 @@ class Dispatcher:
         self._inbox.extend(news)
 
     def take_news(self) -> None:
-        """Take the news that were heard. Raises what the spool raises."""
+        """Take the news that was heard. Raises what the spool raises."""
         while self._inbox:
             self._take(self._inbox[0])
             self._inbox.popleft()

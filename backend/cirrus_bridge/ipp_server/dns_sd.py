@@ -1,4 +1,4 @@
-"""Announce the printers by DNS-SD (RFC 6763), beside whatever else speaks mDNS on this machine.
+"""Announce the printers by DNS-SD (RFC 6763), beside other mDNS responders of this machine.
 
 The printers are found as `_ipp._tcp` and `_ipps._tcp`. Each interface has a responder of its own,
 which announces the addresses of that interface alone. No failure here stops the service.

@@ -1,4 +1,4 @@
-"""What `[printers]` of bridge.toml means for TLS, for DNS-SD, and for who may sign in."""
+"""The meaning of `[printers]` in bridge.toml for TLS, DNS-SD and the sign-in."""
 
 from __future__ import annotations
 

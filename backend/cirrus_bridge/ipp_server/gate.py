@@ -1,4 +1,4 @@
-"""Who may connect, and as whom: networks, and a sign-in over TLS (RFC 7617)."""
+"""The admission of clients: by their network, and by a sign-in over TLS (RFC 7617)."""
 
 from __future__ import annotations
 

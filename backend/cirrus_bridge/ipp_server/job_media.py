@@ -19,7 +19,7 @@ _PAPER, _TRAY, _TYPE = "pagesize", "inputslot", "media-type"  # options
 
 @dataclass(slots=True)
 class AskedMedia:
-    """What a job asks for.
+    """The media that a job asks for.
 
     Attributes:
         paper: the paper, or else the default paper.

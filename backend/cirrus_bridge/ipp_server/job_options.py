@@ -38,7 +38,7 @@ _OF_OPERATION = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RequestedJob:
-    """What a client asks for, without what the printer does not offer.
+    """The part of a client's request that the printer offers.
 
     Attributes:
         options: for `PrintJob.options`.

@@ -60,7 +60,7 @@ class JobProcesses:
             raise EOFError(_CHILD_ENDED) from error
 
     def news(self) -> list[dict[str, Any]]:
-        """The news that have come. Raises EOFError if the child has ended."""
+        """The news that has come. Raises EOFError if the child has ended."""
         found = []
         with contextlib.suppress(BlockingIOError):
             while data := self.socket.recv(_DATAGRAM_BYTES):

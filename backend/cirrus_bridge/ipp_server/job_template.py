@@ -1,4 +1,4 @@
-"""What a printer offers for its jobs: the values that it takes, and the defaults. Pure.
+"""The offer of a printer to its jobs: the values that the printer takes, and the defaults. Pure.
 
 These are the Job Template attributes of a printer (RFC 8011, 5.2; PWG 5100.1 to 5100.3, 5100.6,
 5100.7, 5100.11, 5100.13). Jobs are checked against the same values. What the device cannot do is
@@ -72,7 +72,7 @@ def is_job_template(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a printer offers: its media, and the values that jobs may have."""
+    """The offer of a printer: its media, and the values that jobs may have."""
 
     media: Media
     template: Described
@@ -91,8 +91,8 @@ class _Same(NamedTuple):
 
 
 def offer_of(printer: OfferedPrinter) -> Offer:
-    """What a printer offers. It is made once: a device with hundreds of papers takes milliseconds
-    and a megabyte, and clients may call the service by many names. Do not change it."""
+    """The offer of a printer. Do not change the offer, which is made once: a device with hundreds of
+    papers takes milliseconds and a megabyte, and clients may call the service by many names."""
     return _offer(_Same(printer))
 
 

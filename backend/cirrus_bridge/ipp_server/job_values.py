@@ -34,7 +34,7 @@ Reader = Callable[[Sequence[Value]], Sequence[Value]]
 
 
 class JobValues:
-    """What a job asks for, without its media. The readers of attributes fill it.
+    """The values that a job asks for, without its media. The readers of attributes fill it.
 
     Attributes:
         options: for `PrintJob.options`.

@@ -1,4 +1,4 @@
-"""What an administrator has to know of unfinished jobs before the service is removed."""
+"""A report on unfinished jobs, for the administrator who removes the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a job, in IPP's terms (RFC 8011, 5.3.7 and 5.3.8). Pure."""
+"""The outcome of a job, in IPP's terms (RFC 8011, 5.3.7 and 5.3.8). Pure."""
 
 from __future__ import annotations
 

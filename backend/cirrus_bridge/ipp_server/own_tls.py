@@ -1,4 +1,4 @@
-"""The TLS settings of the service, which last longer than its certificate."""
+"""The TLS settings of the service, which stay in use when its certificate is renewed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a printer's page shows: values for its template, in the reader's language."""
+"""The values for the template of a printer's page, in the reader's language."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class PrinterUri:
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """What the service knows of one of its printers.
+    """The service's facts about one of its printers.
 
     Attributes:
         uris: the printer's URIs; at least one.

@@ -84,10 +84,10 @@ class RunReport:
         self._is_away = self.has_progressed = False
 
     def debug(self, text: str) -> None:
-        """Nothing: the service's log has outcomes only."""
+        """Log nothing: the service's log has outcomes only."""
 
     def info(self, text: str) -> None:
-        """Nothing: the state tells as much."""
+        """Log nothing: the job's state tells as much."""
 
     def progress(self, percent: int) -> None:
         """Note that the server has taken a part of the document."""
@@ -284,7 +284,7 @@ class _JobRun:
 
 
 def wanted(asked: RequestedJob, deliver: str) -> Wanted:
-    """What the job's options ask of the conversion."""
+    """The conversion that the job's options ask for."""
     return Wanted(
         deliver=deliver,
         page_ranges=asked.page_ranges,
@@ -323,7 +323,7 @@ def _entry(entries: Sequence[Document], key: DocumentKey) -> Document | None:
 
 
 def _cancel(folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None:
-    """Let go of a job that a person has canceled, unless the cloud has it."""
+    """End a job that a person has canceled, unless the cloud has the job."""
     key = _key(job, parse_queue_uri(job.queue_uri))
     with clock.stoppable(), PollerJournal(folders.state) as journal:
         while not journal.claim(job.job_uuid, job.job_id):  # a run of a service that was killed
@@ -387,7 +387,7 @@ def _asked_wait_s(error: CirrusError) -> float:
 
 
 def _is_over(error: CirrusError) -> bool:
-    """Whether nobody can end the error but by printing again."""
+    """Whether only printing again helps."""
     return error.disposition is Disposition.FAIL or error.code in _ABORTED
 
 

@@ -121,7 +121,7 @@ class PrinterService:
         )
 
     def status(self, printer: OfferedPrinter) -> PrinterStatus:
-        """What changes at a printer."""
+        """The state of a printer, which changes."""
         jobs = self.spool.open_jobs(printer.name, brief=True)
         is_busy = any(job.state in _BUSY and IN_DEVICE not in job.reasons for job in jobs)
         state = PrinterState.PROCESSING if is_busy else PrinterState.IDLE
@@ -138,7 +138,7 @@ class PrinterService:
         return PrinterStatus(state, tuple(reasons), message, before[1])
 
     def _trouble_at(self, place: Place) -> str:
-        """Why a place does not take jobs now, for people; empty if it does, or has none."""
+        """The reason why a place takes no jobs now, for people; empty if the place takes jobs."""
         printers = self.printers
         texts = (
             text

@@ -1,4 +1,4 @@
-"""How clients share what the service has: places for jobs, and runs. Pure.
+"""Fair shares of clients in the service: the number of their jobs, and their turns. Pure.
 
 Without a sign-in, a name is only a claim, and so is each of a hundred names. So a client is, first
 of all, the network that it connects from; this machine is one network.
@@ -17,7 +17,7 @@ _USER_SHARE = 3  # so one user leaves a seventh of the network's share to its ot
 
 
 class Owner(NamedTuple):
-    """Who has sent a job."""
+    """The sender of a job, as far as the service can tell."""
 
     network: str
     user: str

@@ -1,5 +1,5 @@
 """Threads for requests, shared among clients: the requests of one client wait for each other, and
-not in front of another client's."""
+never delay those of another client."""
 
 from __future__ import annotations
 

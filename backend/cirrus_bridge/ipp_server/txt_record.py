@@ -36,7 +36,7 @@ _LARGE_IN = (11.8, 17.1)
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedPrinter:
-    """What the announcement of a printer says.
+    """The content of a printer's announcement.
 
     Attributes:
         printer: the printer.

@@ -1,4 +1,4 @@
-"""What the poller knows of servers and locations: troubles and signs of life. No I/O."""
+"""The poller's knowledge of servers and locations: troubles and signs of life. No I/O."""
 
 from __future__ import annotations
 

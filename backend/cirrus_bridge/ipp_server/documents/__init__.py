@@ -1,1 +1,1 @@
-"""Documents of clients: their formats, and their conversion to what a device takes."""
+"""Documents of clients: their formats, and their conversion to a format that a device takes."""

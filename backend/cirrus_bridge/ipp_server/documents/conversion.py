@@ -40,7 +40,7 @@ Pages = Callable[[BinaryIO], Iterator[tuple[RasterPage, Iterator[tuple[bytes, in
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a job wants of its document.
+    """The form in which a job wants its document.
 
     Attributes:
         deliver: what the device gets: "pdf", "ps" or "txt" (`deliverable.delivered_as`).

@@ -1,4 +1,4 @@
-"""What a conversion may use, so that no document takes the machine from other jobs (getrlimit(2)).
+"""Limits of a conversion, so that no document takes the machine from other jobs (getrlimit(2)).
 
 The limits end with the conversion: an upload may take as long as it must. Programs that convert
 inherit them.
