@@ -91,8 +91,8 @@ class _Same(NamedTuple):
 
 
 def offer_of(printer: OfferedPrinter) -> Offer:
-    """The offer of a printer. Do not change the offer, which is made once: a device with hundreds of
-    papers takes milliseconds and a megabyte, and clients may call the service by many names."""
+    """The offer of a printer. Do not change the offer. It is made once, because a device with
+    hundreds of papers takes milliseconds and a megabyte, and the service may have many names."""
     return _offer(_Same(printer))
 
 
