@@ -50,6 +50,7 @@ def _serving(context: ssl.SSLContext) -> Iterator[int]:
                     try:
                         with context.wrap_socket(connection, server_side=True) as tls:
                             tls.recv(1)
+                            tls.unwrap()  # a client may take an end without notice for a fault
                     except OSError:  # a client that refuses the certificate
                         continue
 

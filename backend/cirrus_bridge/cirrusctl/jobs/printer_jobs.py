@@ -5,6 +5,7 @@ Functions that find jobs raise JournalError if the spool or the journal cannot b
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable
@@ -107,10 +108,14 @@ def find_all_jobs(
 
 
 def lacks_cups(installation: Installation) -> bool:
-    """Whether there are jobs of clients here, and no socket of CUPS."""
+    """Whether there are jobs of clients here, and no socket of CUPS. Users who may not read the
+    state folder cannot know, so for them there is a CUPS."""
     socket = Path(installation.cups_address)
-    has_spool = (installation.printers / "spool.db").exists()
-    return has_spool and socket.is_absolute() and not socket.exists()
+    if not socket.is_absolute() or socket.exists():
+        return False
+    with contextlib.suppress(PermissionError):
+        return (installation.printers / "spool.db").exists()
+    return False
 
 
 def find_printer_jobs(installation: Installation, *, ended: int) -> tuple[list[JobView], bool]:
