@@ -326,6 +326,8 @@ def test_printers_without_drivers(polled: PrintSite) -> None:
     assert tomllib.loads(path.read_text())["printers"]["devices"] == ["Paris:Laser1"]
     assert "cirrus-printers" in str(steps[-2]["findings"])
     assert (done.returncode, steps[-1]["works"]) == (1, False)
+    done = polled.cirrusctl("setup", *options(polled, device="all"), "--replace", "--printers")
+    assert 'For the network, set listen = "0.0.0.0"' in " ".join(done.stdout.split())
 
 
 def test_the_same_again(polled: PrintSite) -> None:

@@ -45,6 +45,10 @@ ALL, NONE = "all", "none"
 TEST_S = 60.0
 POLLER_S = 5.0
 SERVICE_S = 60.0
+_ONLY_HERE = tr(
+    'Only this machine can print there. For the network, set listen = "0.0.0.0" below [printers] '
+    "in bridge.toml, and restart cirrus-printers."
+)
 UNIT = Path("/usr/lib/systemd/system") / f"{SERVICE}.service"
 
 
@@ -211,6 +215,8 @@ class GuidedSetup:
         devices = [f"{location}:{device.key}" for location, device in chosen]
         add_devices(path, devices)
         told = tr("Added to {path}: {devices}", path=path, devices=", ".join(devices))
+        if self.installation.configuration.printers.is_local:
+            told = joined(" ", (told, _ONLY_HERE))
         if has_service:
             with contextlib.suppress(ProgramFailed):  # the doctor says what is wrong
                 run_program(("systemctl", "enable", "--now", SERVICE), {}, limit_s=SERVICE_S)
