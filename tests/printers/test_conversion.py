@@ -292,7 +292,7 @@ def test_documents_that_are_not_what_they_say(media_type: str, tmp_path: Path) -
         convert(document, tmp_path, media_type, Wanted())
     for data in (b"", b"GIF89a\0", b"\0" * 5000):
         document.write_bytes(data)
-        with pytest.raises(BadDocument, match="is not"):
+        with pytest.raises(BadDocument, match="but the document has another format"):
             convert(document, tmp_path, media_type, Wanted())
         with pytest.raises(BadDocument, match="unknown"):
             convert(document, tmp_path, "application/octet-stream", Wanted())
