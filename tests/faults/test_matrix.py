@@ -15,82 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from answers import WEB_PAGE, answer, mislabeled, with_interim
+from answers import WEB_PAGE, answer
+from line_faults import COMMON_FAULTS, REQUESTS, instead
 from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
-SMALL, LARGE = 1000, 1_500_000
-# Request → size of a document that needs it, and a unique part of it.
-REQUESTS: dict[str, tuple[int, bytes]] = {
-    "putfile": (SMALL, b"PUT /api/putfile?"),
-    "tempfile": (LARGE, b"POST /api/tempfile"),
-    "putsegment": (LARGE, b"PUT /api/putsegment?"),
-    "submitfile": (LARGE, b"POST /api/submitfile"),
-    "get job": (SMALL, b"GET /api/get/job/"),
-}
-
-
-Fault = Callable[[PrintSite, TcpProxy, bytes], None]
-
-
-def _instead(answer: bytes, times: int = 1) -> Fault:
-    def make(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
-        proxy.answer_instead = (piece, answer, times)
-
-    return make
-
-
-def _lose_request(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
-    proxy.lose_requests_with = piece
-
-
-def _lose_answer(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
-    proxy.lose_answers_after = piece
-
-
-def _stall(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
-    proxy.lose_answers_after, proxy.keep_answers = piece, True
-
-
-def _restart(site: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
-    def restart() -> None:
-        site.cloud.restart()
-        proxy.lost += 1
-
-    proxy.at_request = (piece, restart)
-
-
-def _rewrite(rewrite: Callable[[bytes], bytes]) -> Fault:
-    def make(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
-        def begin() -> None:
-            proxy.rewrite_answers = rewrite
-            proxy.lost += 1
-
-        proxy.at_answer = (piece, begin)
-
-    return make
-
-
-FAULTS: dict[str, Fault] = {
-    "reset before the request": _lose_request,
-    "reset after the request": _lose_answer,
-    "no answer at all": _stall,
-    "server restarts": _restart,
-    "closed without an answer": _instead(b""),
-    "answer cut off": _instead(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n2026"),
-    "500": _instead(answer("500 Internal Server Error", "oops")),
-    "502 three times": _instead(answer("502 Bad Gateway", "<h1>502</h1>"), 3),
-    "503 with Retry-After": _instead(answer("503 Unavailable", "later", "Retry-After: 1")),
-    "504": _instead(answer("504 Gateway Timeout", "")),
-    "429": _instead(answer("429 Too Many Requests", "slow down", "Retry-After: 1")),
-    "401": _instead(answer("401 Unauthorized", "who are you?")),
-    "404": _instead(answer("404 Not Found", "no such thing")),
-    "Error text": _instead(answer("200 OK", "Error: something is wrong")),
-    "login page": _instead(WEB_PAGE),
-    "short segment, wrong number": _instead(answer("200 OK", "1")),
-    "interim answers": _rewrite(with_interim),
-    "labeled text/html": _rewrite(mislabeled),
-    "nothing": _instead(answer("200 OK", "")),
+FAULTS = COMMON_FAULTS | {
+    "504": instead(answer("504 Gateway Timeout", "")),
+    "short segment, wrong number": instead(answer("200 OK", "1")),
 }
 # Only these codes may hold a job: the server refused, or something else answered.
 MAY_HOLD = {"401", "404", "Error text", "login page", "short segment, wrong number", "nothing"}

@@ -12,7 +12,8 @@ import pytest
 
 from cirrus_bridge.ipp.message import Attribute, Group, JobState, Operation
 from cirrus_bridge.ipp.values import Keyword
-from faulty_printers import LARGE, SMALL, faulty_printers, pdf, printed
+from faulty_printers import faulty_printers, pdf, printed
+from line_faults import LARGE, SMALL
 from paths import WELCOME
 from printer_site import PrinterSite, eventually
 from processes import children

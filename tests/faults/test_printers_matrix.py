@@ -3,80 +3,25 @@ it was not printed, or a person decides."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from answers import WEB_PAGE, answer, mislabeled, with_interim
+from answers import answer
 from cirrus_bridge.ipp.message import Attribute, JobState, Operation, Status
-from faulty_printers import REQUESTS, SMALL, faulty_printers, pdf, printed
+from faulty_printers import faulty_printers, pdf, printed
+from line_faults import COMMON_FAULTS, REQUESTS, SMALL, instead
 from printer_site import PrinterSite, eventually
 from tcp_proxy import TcpProxy
 
 Faulty = tuple[PrinterSite, TcpProxy]
-Fault = Callable[[PrinterSite, TcpProxy, bytes], None]
 HELD, ENDED = JobState.PENDING_HELD, [state for state in JobState if state.is_final]
 
 
-def _instead(answer: bytes, times: int = 1) -> Fault:
-    def make(_: PrinterSite, line: TcpProxy, piece: bytes) -> None:
-        line.answer_instead = (piece, answer, times)
-
-    return make
-
-
-def _lose_request(_: PrinterSite, line: TcpProxy, piece: bytes) -> None:
-    line.lose_requests_with = piece
-
-
-def _lose_answer(_: PrinterSite, line: TcpProxy, piece: bytes) -> None:
-    line.lose_answers_after = piece
-
-
-def _stall(_: PrinterSite, line: TcpProxy, piece: bytes) -> None:
-    line.lose_answers_after, line.keep_answers = piece, True
-
-
-def _restart(site: PrinterSite, line: TcpProxy, piece: bytes) -> None:
-    def restart() -> None:
-        site.cloud.restart()
-        line.lost += 1
-
-    line.at_request = (piece, restart)
-
-
-def _rewrite(rewrite: Callable[[bytes], bytes]) -> Fault:
-    def make(_: PrinterSite, line: TcpProxy, piece: bytes) -> None:
-        def begin() -> None:
-            line.rewrite_answers = rewrite
-            line.lost += 1
-
-        line.at_answer = (piece, begin)
-
-    return make
-
-
-FAULTS: dict[str, Fault] = {
-    "reset before the request": _lose_request,
-    "reset after the request": _lose_answer,
-    "no answer at all": _stall,
-    "server restarts": _restart,
-    "closed without an answer": _instead(b""),
-    "answer cut off": _instead(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n2026"),
-    "500": _instead(answer("500 Internal Server Error", "oops")),
-    "502 three times": _instead(answer("502 Bad Gateway", "<h1>502</h1>"), 3),
-    "503 with Retry-After": _instead(answer("503 Unavailable", "later", "Retry-After: 1")),
-    "429": _instead(answer("429 Too Many Requests", "slow down", "Retry-After: 1")),
-    "401": _instead(answer("401 Unauthorized", "who are you?")),
-    "403": _instead(answer("403 Forbidden", "not you")),
-    "404": _instead(answer("404 Not Found", "no such thing")),
-    "quota": _instead(answer("413 Content Too Large", "Error: too many jobs today")),
-    "Error text": _instead(answer("200 OK", "Error: something is wrong")),
-    "login page": _instead(WEB_PAGE),
-    "wrong number": _instead(answer("200 OK", "1")),
-    "interim answers": _rewrite(with_interim),
-    "labeled text/html": _rewrite(mislabeled),
-    "nothing": _instead(answer("200 OK", "")),
+FAULTS = COMMON_FAULTS | {
+    "403": instead(answer("403 Forbidden", "not you")),
+    "quota": instead(answer("413 Content Too Large", "Error: too many jobs today")),
+    "wrong number": instead(answer("200 OK", "1")),
 }
 
 

@@ -15,7 +15,8 @@ import pytest
 from answers import answer
 from cirrus_bridge.ipp.message import Attribute, JobState, Operation, Status
 from cirrus_bridge.ipp.values import Keyword, MimeType
-from faulty_printers import LARGE, SMALL, faulty_printers, inventory, pdf, printed
+from faulty_printers import faulty_printers, inventory, pdf, printed
+from line_faults import LARGE, SMALL
 from printer_site import PrinterSite, eventually
 from small_disk import fill, small_disk
 from tcp_proxy import TcpProxy

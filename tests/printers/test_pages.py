@@ -15,27 +15,12 @@ from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 from cirrus_bridge.ipp.message import Attribute, JobState, Operation
 from cirrus_bridge.ipp.values import Keyword
 from paths import WELCOME
-from printer_site import PrinterSite
+from printer_site import INVENTORY, PrinterSite
 
 PDF = WELCOME.read_bytes()
 ARABIC = "طابعة المكتب"
 HOSTILE = '<script>alert("1")</script>'
-INVENTORY = f"""\
-[[company]]
-id = "Acme"
-
-[[location]]
-company = "Acme"
-id = "Paris"
-name = "Paris office"
-
-[[device]]
-company = "Acme"
-location = "Paris"
-id = "Laser1"
-name = "Laser 1"
-type = "file"
-
+DEVICES = f"""
 [[device]]
 company = "Acme"
 location = "Paris"
@@ -55,7 +40,9 @@ WIDE, PHONE = ViewportSize(width=1000, height=900), ViewportSize(width=320, heig
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[PrinterSite]:
-    with PrinterSite('listen = "0.0.0.0"\nnetworks = ["127.0.0.0/8"]\n', INVENTORY) as shared:
+    with PrinterSite(
+        'listen = "0.0.0.0"\nnetworks = ["127.0.0.0/8"]\n', INVENTORY + DEVICES
+    ) as shared:
         yield shared
 
 

@@ -13,16 +13,6 @@ import pikepdf
 from printer_site import PrinterSite
 from tcp_proxy import TcpProxy
 
-SMALL, LARGE = 1000, 1_500_000  # documents for `putfile` alone, and for segments
-# Request → size of a document that needs it, and a unique part of it.
-REQUESTS: dict[str, tuple[int, bytes]] = {
-    "putfile": (SMALL, b"PUT /api/putfile?"),
-    "tempfile": (LARGE, b"POST /api/tempfile"),
-    "putsegment": (LARGE, b"PUT /api/putsegment?"),
-    "submitfile": (LARGE, b"POST /api/submitfile"),
-    "get job": (SMALL, b"GET /api/get/job/"),
-}
-
 
 def inventory(*devices: str) -> str:
     """The inventory of a cloud with these devices at Paris."""

@@ -34,7 +34,7 @@ from workerd import as_user_of, copy_keys
 PROGRAM = Path(sys.executable).with_name("cirrus-printers")
 PATIENCE_S = 120.0
 IPPTOOL = Path("/usr/share/cups/ipptool")
-_INVENTORY = """\
+INVENTORY = """\
 [[company]]
 id = "Acme"
 
@@ -58,7 +58,7 @@ class PrinterSite:
     `server` (HOST:PORT) is the way to the cloud, such as a proxy.
     """
 
-    def __init__(self, settings: str = "", inventory: str = _INVENTORY) -> None:
+    def __init__(self, settings: str = "", inventory: str = INVENTORY) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
         self.root.chmod(0o755)
         self.config, self.state = self.root / "etc", self.root / "state"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -68,7 +68,6 @@ class Dispatcher:
     spool: Spool
     processes: Processes
     clock: Clock
-    told: Callable[[SpooledJob], None] = lambda job: None
     outages: dict[Company, _Outage] = field(default_factory=dict)
     _running: dict[int, SpooledJob] = field(default_factory=dict)
     _news: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -159,11 +158,9 @@ class Dispatcher:
         if outcome.state.is_final:
             self._end(job_id, outcome.state, outcome.reasons, outcome.message)
             return
-        changed = self.spool.change(
+        self.spool.change(
             job_id, state=outcome.state, reasons=outcome.reasons, message=outcome.message
         )
-        if changed is not None:
-            self.told(changed)
 
     def _start(self, job: SpooledJob) -> None:
         now_s = self.clock.wall_s()
@@ -255,9 +252,7 @@ class Dispatcher:
     ) -> None:
         self._broken.pop(job_id, None)
         now_s = self.clock.wall_s()
-        ended = self.spool.end(job_id, state, now_s, reasons=reasons, message=message)
-        if ended is not None:
-            self.told(ended)
+        self.spool.end(job_id, state, now_s, reasons=reasons, message=message)
 
     def _abort_unfinished(self) -> None:
         """End the jobs whose client has sent no document in time. A document whose client does not

@@ -21,7 +21,7 @@ from cirrus_bridge.ipp.message import (
     decode,
     encode,
 )
-from cirrus_bridge.ipp.values import Charset, Language, OutOfBand, String, Text, Uri, Value
+from cirrus_bridge.ipp.values import Charset, Language, OutOfBand, Text, Uri, Value
 
 _VERSIONS = (1, 2)
 _LANGUAGE = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
@@ -252,8 +252,3 @@ def _bad(message: str) -> Refusal:
 
 def _text(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))
-
-
-def is_text(value: object) -> bool:
-    """Whether a value is written in letters."""
-    return isinstance(value, String)

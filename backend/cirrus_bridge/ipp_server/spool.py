@@ -229,10 +229,6 @@ class Spool:
         """A job by its id; None if there is no such job."""
         return next(iter(self._jobs("job_id = ?", [job_id])), None)
 
-    def by_uuid(self, job_uuid: str) -> SpooledJob | None:
-        """A job by its job-uuid; None if there is no such job."""
-        return next(iter(self._jobs("job_uuid = ?", [job_uuid])), None)
-
     def open_jobs(self, printer: str = "", *, brief: bool = False) -> list[SpooledJob]:
         """The jobs that have not ended, in the order in which they are to be printed.
 
