@@ -42,8 +42,16 @@ PARTS = {
         ("cryptography", "pikepdf", "pillow", "starlette", "uvicorn"),
     ),
     "cirrus-printers": (
-        ("cryptography", "img2pdf", "pikepdf", "pillow", "starlette", "uvicorn"),
-        ("argon2-cffi", "lxml", "prometheus-client", "pycups", "rich", "typer"),
+        (
+            "cryptography",
+            "img2pdf",
+            "pikepdf",
+            "pillow",
+            "prometheus-client",
+            "starlette",
+            "uvicorn",
+        ),
+        ("argon2-cffi", "lxml", "pycups", "rich", "typer"),
     ),
 }
 USERS = {"cirrus-printers": "cirrus-bridge"}  # the users of packages that have none of their own

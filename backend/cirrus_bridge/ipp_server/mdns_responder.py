@@ -6,7 +6,6 @@ All methods belong to the event loop in which the responder was opened.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,6 @@ Key = tuple[str, str]  # a printer's name, and a type of service
 _SUBTYPES = ("", "_universal._sub.", "_print._sub.")  # AirPrint; PWG 5100.14, 4.2.1
 # Receivers have buffers for some hundred messages, so the messages for many services are spread.
 _SPREAD_S = 0.01
-_IP_MULTICAST_ALL, _IPV6_MULTICAST_ALL = 49, 29  # linux/in.h, linux/in6.h; not in `socket`
 
 
 class Responder:
@@ -66,7 +64,7 @@ class Responder:
         made = cls(link, zeroconf)
         try:
             await zeroconf.zeroconf.async_wait_for_start()
-            _hear_own_interface_only(zeroconf.zeroconf)
+            _hear_own_interface_only(zeroconf.zeroconf, link.interface)
             zeroconf.zeroconf.async_add_listener(_services_heard(made._heard(conflict)), None)
             AsyncServiceBrowser(zeroconf.zeroconf, list(types), handlers=[_noting(made.heard)])
         except BaseException:
@@ -158,15 +156,20 @@ def _with_subtype(info: ServiceInfo, subtype: str) -> ServiceInfo:
     return made
 
 
-def _hear_own_interface_only(zeroconf: Zeroconf) -> None:
-    """Ignore the messages of other interfaces. By default, Linux delivers to each socket what any
-    program on this machine has asked for (ip(7), IP_MULTICAST_ALL), and so a service on loopback
-    would answer the network."""
+def _hear_own_interface_only(zeroconf: Zeroconf, interface: str) -> None:
+    """Ignore the messages of other interfaces, so that a service on loopback never answers the
+    network. Raises OSError if the interface has gone.
+
+    The membership of one interface is no such limit: Linux gives a socket that is bound to all
+    addresses the messages of other interfaces, too, now and then even without IP_MULTICAST_ALL
+    (ip(7)). Sockets with an address of their own get no multicast messages, and they need what
+    programs on this machine send to that address.
+    """
+    senders = {sender.sock.fileno() for sender in zeroconf.engine.senders}
+    device = interface.partition(":")[0].encode()  # `eth0:1` is the label of an address
     for reader in zeroconf.engine.readers:
-        with contextlib.suppress(OSError):
-            reader.sock.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
-        with contextlib.suppress(OSError):
-            reader.sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MULTICAST_ALL, 0)
+        if reader.sock.fileno() not in senders:
+            reader.sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
 
 
 def _noting(names: set[str]) -> Callable[..., None]:
