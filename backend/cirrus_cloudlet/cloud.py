@@ -23,6 +23,7 @@ from cirrus_cloudlet.storage.job_lists import JobLists
 from cirrus_cloudlet.storage.jobs import Jobs
 from cirrus_cloudlet.storage.keys import Keys
 from cirrus_cloudlet.storage.leftovers import Leftovers
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.previews import Previews
 from cirrus_cloudlet.storage.quotas import Amount, Full, Owner, Quotas, stored_amounts
 from cirrus_cloudlet.storage.releases import Releases
@@ -42,7 +43,7 @@ class Cloud:
         open_store: opens the folder's database.
     """
 
-    def __init__(self, folder: Path, open_store: Callable[[Path], Store] = Store) -> None:
+    def __init__(self, folder: Path, open_store: Callable[[Path], Store] = open_store) -> None:
         self.inventory = InventoryFile(folder, remote=True)
         self.shares = Shares(submit_all)
         self.store = open_store(folder)

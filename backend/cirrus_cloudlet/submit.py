@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -26,6 +25,7 @@ from cirrus_cloudlet.job_props import parse_props, user_of
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.commits import savepoint
 from cirrus_cloudlet.storage.documents import Document
+from cirrus_cloudlet.storage.engine import Connection, Row
 from cirrus_cloudlet.storage.jobs import Texts, measure
 from cirrus_cloudlet.storage.quotas import Amount, Owner
 from cirrus_cloudlet.storage.uploads import CHANGED, Contents, Upload, mark_submitted
@@ -149,7 +149,7 @@ class Submission:
         self.prepared = _Prepared(order, upload, request, targets, held_for, texts, document)
         return True
 
-    def insert(self, db: sqlite3.Connection) -> bool:
+    def insert(self, db: Connection) -> bool:
         """Add document, jobs and key to the database; return False if the jobs exist already."""
         order, upload, request, targets, held_for, texts, document = self.prepared
         repeated = (order.owner.company, order.idempotency_key)
@@ -286,7 +286,7 @@ def _describe(device: Device) -> str:
     return f"device {device.id!r} at {device.location!r}"
 
 
-def _read_ids(row: sqlite3.Row, request: str) -> list[str]:
+def _read_ids(row: Row, request: str) -> list[str]:
     if row["request"] != request:
         raise Refusal("this Idempotency-Key belongs to another request")
     ids: list[str] = json.loads(row["jobs"])

@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.jobs import Jobs
+from cirrus_cloudlet.storage.opening import open_store
 from cloudlet_server import CloudletServer
 from curl import Curl
 from visitor import Visitor
@@ -72,7 +72,7 @@ def test_waiting_changes_leave_threads(own: CloudletServer) -> None:
 @pytest.mark.attacker("page account")
 def test_the_history_of_a_job_is_bounded(own: CloudletServer) -> None:
     """A job that is saved and trashed all the time keeps only the newest steps of its history."""
-    with contextlib.closing(Store(own.data)) as store:
+    with contextlib.closing(open_store(own.data)) as store:
         job = Curl(own.url, own.key).submit()
         own.wait_for_job(job, 2)
         for number in range(300):

@@ -13,8 +13,8 @@ from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.storage.access import AccountRole, Accounts
 from cirrus_cloudlet.storage.audit import Actor, Audit, Origin
-from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.keys import Keys, Role
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.schema import SCHEMAS
 from cloudlet_server import CloudletServer
 from curl import Curl
@@ -81,7 +81,7 @@ def test_each_way_to_change_something(own: CloudletServer) -> None:
 
 def test_a_refused_change_is_not_listed(tmp_path: Path) -> None:
     """What did not happen is not in the list."""
-    with Store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         keys, accounts, audit = Keys(store), Accounts(store), Audit(store)
         keys.add("ACME", "desk", Role.PRINT, ROOT)
         accounts.add("anna", "ACME", None, "a long password", ROOT)
@@ -113,7 +113,7 @@ def test_a_refused_change_is_not_listed(tmp_path: Path) -> None:
 
 def test_a_change_that_cannot_be_listed_does_not_happen(tmp_path: Path) -> None:
     """The entry is in the transaction of its change, and before the change of a file."""
-    with Store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         accounts, file = Accounts(store), InventoryFile(tmp_path)
         accounts.add("anna", "ACME", None, "a long password", ROOT)
         store.execute("DROP TABLE audit")
@@ -131,7 +131,7 @@ def test_a_change_that_cannot_be_listed_does_not_happen(tmp_path: Path) -> None:
 
 def test_the_last_administrator(tmp_path: Path) -> None:
     """The page cannot take a company's last administrator away; a command can."""
-    with Store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         accounts = Accounts(store)
         accounts.add("anna", "ACME", None, "a long password", ROOT, AccountRole.ADMIN)
         accounts.add("berta", "ACME", None, "a long password", ROOT)
@@ -158,7 +158,7 @@ def test_the_last_administrator(tmp_path: Path) -> None:
 
 def test_old_changes_are_removed(tmp_path: Path) -> None:
     """The list keeps its newest entries, and those that are not older than a limit."""
-    with Store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         audit, keys = Audit(store), Keys(store)
         for number in range(6):
             keys.add("ACME", f"key {number}", Role.PRINT, ROOT)
@@ -183,7 +183,7 @@ def test_accounts_of_an_earlier_version(tmp_path: Path) -> None:
         db.execute("INSERT INTO account VALUES ('anna', 'ACME', NULL, 'x', 0)")
         db.execute(f"PRAGMA user_version = {version}")
     db.close()
-    with Store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         (anna,) = Accounts(store).all()
     assert (anna.role, anna.is_administrator, anna.is_disabled) == (AccountRole.USER, False, False)
 

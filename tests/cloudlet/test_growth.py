@@ -16,8 +16,8 @@ from starlette.types import Message
 from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.storage.audit import Actor, Origin
-from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.keys import Role
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.quotas import Amount, Owner, stored_amounts
 from cirrus_cloudlet.storage.schema import SCHEMAS
 from many_jobs import OPERATIONS, CountedStore, make_folder, submit_one
@@ -201,7 +201,7 @@ def test_what_is_stored_is_counted(tmp_path: Path) -> None:
     """The table of stored amounts is right after all kinds of requests and cleaning."""
     folder = _folder(tmp_path / "data", 200)
     _session(Cloud(folder))
-    with Store(folder) as store:
+    with open_store(folder) as store:
         counted = {owner: found for owner, found in stored_amounts(store) if any(found)}
     assert counted == _sums(folder)
     assert counted
@@ -231,7 +231,7 @@ def test_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
     """The upgrade of a data folder counts what is stored, and finds the documents that ended."""
     with contextlib.closing(sqlite3.connect(tmp_path / "cloudlet.db")) as db:
         db.executescript("".join(SCHEMAS[:6]) + _OLD + "PRAGMA user_version = 6;")
-    with Store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         ended = store.execute("SELECT id, ended FROM document ORDER BY id")
         assert [tuple(row) for row in ended] == [("done", 8), ("gone", 3), ("waits", None)]
         assert dict(stored_amounts(store)) == _sums(tmp_path)

@@ -12,8 +12,8 @@ import segno
 
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
 from cirrus_cloudlet.storage.audit import Actor, Origin
-from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.jobs import Jobs
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.releases import Releases, Viewer
 from cloudlet_server import CloudletServer
 from curl import Curl
@@ -84,7 +84,7 @@ def test_held_jobs_survive_a_crash(holding: CloudletServer) -> None:
     curl = Curl(holding.url, holding.key)
     held, released = (curl.submit(title=f"{number}.pdf", props=ANNA) for number in range(2))
     holding.kill()
-    with Store(holding.data) as store:
+    with open_store(holding.data) as store:
         Releases(store).release(released, Actor("root", Origin.CLI))
     holding.come_back()
     holding.wait_for_job(released, 2)
@@ -212,7 +212,7 @@ def test_a_job_without_a_user(holding: CloudletServer, person: str) -> None:
     whose user name is not known."""
     job = Curl(holding.url, holding.key).submit(title="whose?")
     viewer = Viewer("ACME", None, person, is_administrator=False)
-    with Store(holding.data) as store:
+    with open_store(holding.data) as store:
         releases, by = Releases(store), Actor("anna", Origin.PAGE, "ACME")
         assert releases.waiting(viewer, 10) == []
         assert releases.release_all(viewer, ("Office", "Folder"), by) == 0

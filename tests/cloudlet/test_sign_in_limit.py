@@ -9,7 +9,7 @@ import pytest
 
 from cirrus_cloudlet.storage.access import Accounts
 from cirrus_cloudlet.storage.audit import Actor, Origin
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.web.sign_in import SignInLimit, WrongPasswords
 from cirrus_http.networks import SITE_BITS, network
 
@@ -130,7 +130,7 @@ def test_many_addresses_are_one_guesser(addresses: list[str], guesses: int) -> N
 @pytest.mark.attacker("page account")
 def test_a_password_that_changes_during_the_sign_in(tmp_path: Path, command: str) -> None:
     """Sign in with an old password while the password changes: no session begins."""
-    with Store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         accounts = Accounts(store)
         accounts.add("anna", "ACME", None, "an old password", TESTER)
         verified = accounts.verify("anna", "an old password")

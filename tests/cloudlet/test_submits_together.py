@@ -16,6 +16,7 @@ from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression
 from cirrus_cloudlet.errors import NotSmall, Refusal
 from cirrus_cloudlet.storage.documents import Document
+from cirrus_cloudlet.storage.engine import Connection
 from cirrus_cloudlet.storage.quotas import stored_amounts
 from cirrus_cloudlet.storage.uploads import Contents
 from cirrus_cloudlet.submit import Order, Submission, submit_all
@@ -78,24 +79,24 @@ def test_a_key_that_is_repeated_at_once(cloud: Cloud) -> None:
     assert stored(cloud) == (2, 2, 1)
 
 
-def _undo_all(db: sqlite3.Connection) -> None:
+def _undo_all(db: Connection) -> None:
     db.execute("ROLLBACK")  # as SQLite does when the disk is full
     raise sqlite3.OperationalError("database or disk is full")
 
 
-def _undo_at_the_end(db: sqlite3.Connection) -> None:
+def _undo_at_the_end(db: Connection) -> None:
     db.execute("PRAGMA defer_foreign_keys = ON")
     db.execute("UPDATE job SET document = 'missing'")
 
 
 @pytest.mark.parametrize("fault", [_undo_all, _undo_at_the_end])
 def test_a_transaction_that_fails(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, fault: Callable[[sqlite3.Connection], None]
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Connection], None]
 ) -> None:
     """All submits fail and leave nothing, at whatever statement the database gives up."""
     insert, calls = cloud.jobs.insert, []
 
-    def insert_and_fail(db: sqlite3.Connection, *about: object) -> list[str]:
+    def insert_and_fail(db: Connection, *about: object) -> list[str]:
         calls.append(about)
         ids = insert(db, *about)  # type: ignore[arg-type]
         if len(calls) == 2:
@@ -119,11 +120,11 @@ def test_submits_with_many_jobs(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -
     insert, transactions = cloud.jobs.insert, []
     begin = cloud.store.transaction
 
-    def transaction(*about: object) -> AbstractContextManager[sqlite3.Connection]:
+    def transaction(*about: object) -> AbstractContextManager[Connection]:
         transactions.append(0)
         return begin(*about)  # type: ignore[arg-type]
 
-    def count(db: sqlite3.Connection, *about: object) -> list[str]:
+    def count(db: Connection, *about: object) -> list[str]:
         ids = insert(db, *about)  # type: ignore[arg-type]
         transactions[-1] += len(ids)
         return ids

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression
-from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import Owner, stored_amounts
+from cirrus_cloudlet.storage.sqlite import SqliteStore
 from cirrus_cloudlet.storage.uploads import Contents
 from cirrus_cloudlet.submit import Order, Submission, submit_all
 
@@ -44,26 +44,26 @@ type = "file"
 company_bytes = 1_000_000_000_000
 """
 # the newest job is of `now`, and there is one each second; each thousandth ended document is kept
-_NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)"
+_NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)"
 _DOCUMENTS = f"""
 {_NUMBERS}
 INSERT INTO document (id, company, key, size, sha256, format, charset, segments, created, pruned)
-SELECT printf('d%031d', i), 'ACME', 'key-1', 50000, '', 'pdf', '', '[50000]', :now - :count + i,
+SELECT printf('d%031d', i), 'ACME', 'key-1', 50000, '', 'pdf', '', '[50000]', ?2 - ?1 + i,
     i % 10 > 0 AND i % 1000 > 1 FROM n
 """
 _JOBS = f"""
 {_NUMBERS}
 INSERT INTO job (id, company, key, bytes, location, device, title, document, props, state, step,
     submitted, updated)
-SELECT strftime('%Y%m%d%H%M%S', :now - :count + i, 'unixepoch') || '-1', 'ACME', 'key-1', 2100,
-    CASE WHEN i <= :quiet THEN 'Quiet' WHEN i % 10 = 0 THEN 'Away' ELSE 'Office' END,
+SELECT strftime('%Y%m%d%H%M%S', ?2 - ?1 + i, 'unixepoch') || '-1', 'ACME', 'key-1', 2100,
+    CASE WHEN i <= ?3 THEN 'Quiet' WHEN i % 10 = 0 THEN 'Away' ELSE 'Office' END,
     'Folder', 'document.pdf', printf('d%031d', i), '{{}}', 0, 'ready',
-    :now - :count + i, :now - :count + i FROM n
+    ?2 - ?1 + i, ?2 - ?1 + i FROM n
 """
 _END = "UPDATE job SET state = 2, step = 'done', delivered = updated WHERE location != 'Away'"
 
 
-class CountedStore(Store):
+class CountedStore(SqliteStore):
     """A store that counts the instructions of SQLite, or notes the statements."""
 
     def __init__(self, folder: Path, note: Callable[[str], None] | None = None) -> None:
@@ -88,10 +88,10 @@ def make_folder(folder: Path, count: int, now: float) -> None:
     """Make a data folder with jobs."""
     folder.mkdir()
     (folder / "cloudlet.toml").write_text(_TOML)
-    values = {"count": count, "now": now, "quiet": 5}
-    with Store(folder) as store, store.transaction() as db:
-        for statement in (_DOCUMENTS, _JOBS, _END):
-            db.execute(statement, values)
+    with SqliteStore(folder) as store, store.transaction() as db:
+        db.execute(_DOCUMENTS, (count, now))
+        db.execute(_JOBS, (count, now, 5))
+        db.execute(_END)
 
 
 def submit_one(cloud: Cloud, key: str | None = None) -> str:

@@ -14,7 +14,7 @@ from cirrus_cloudlet.cli.paths import ANY_LOCATION, find_place, join_path
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.storage.access import AccountRole, Accounts, make_password
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.opening import open_store
 
 _NAME = argument("name", metavar="NAME")
 _ASK = argument(
@@ -50,7 +50,7 @@ def _add_account(
     elif company is None:
         raise SettingsError("give --company COMP or --location COMP/LOC")
     password = _new_password(ask)
-    with Store(data) as store:
+    with open_store(data) as store:
         Accounts(store).add(name, company, location, password, OPERATOR, AccountRole(role))
     seen = join_path(company, location) if location else f"all locations of {company}"
     shown = "" if ask else " The password is shown only now."
@@ -62,7 +62,7 @@ def _add_account(
 
 @command("account list", "list all accounts")
 def _list_accounts(data: Path) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         accounts = Accounts(store).all()
     rows = [
         (
@@ -84,21 +84,21 @@ def _list_accounts(data: Path) -> None:
     argument("role", choices=[role.value for role in AccountRole], help=_ROLE_HELP),
 )
 def _set_role(data: Path, name: str, role: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Accounts(store).set_role(name, AccountRole(role), OPERATOR)
     print(f"The account {name} has the role {role} now.")
 
 
 @command("account disable", "end an account's sessions, and refuse its sign-in", _NAME)
 def _disable(data: Path, name: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Accounts(store).disable(name, OPERATOR)
     print(f"The account {name} is disabled. All its sessions have ended.")
 
 
 @command("account enable", "let a disabled account sign in again", _NAME)
 def _enable(data: Path, name: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Accounts(store).enable(name, OPERATOR)
     print(f"The account {name} may sign in again.")
 
@@ -106,7 +106,7 @@ def _enable(data: Path, name: str) -> None:
 @command("account password", "set a new password and end all sessions", _ASK, _NAME)
 def _set_password(data: Path, ask: bool, name: str) -> None:
     password = _new_password(ask)
-    with Store(data) as store:
+    with open_store(data) as store:
         Accounts(store).set_password(name, password, OPERATOR)
     shown = "" if ask else " It is shown only now."
     tell(f"The account {name} has a new password. All its sessions have ended.{shown}")
@@ -126,7 +126,7 @@ def _set_password(data: Path, ask: bool, name: str) -> None:
     ),
 )
 def _make_link(data: Path, name: str, address: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         secret = Accounts(store).make_link(name, OPERATOR)
     tell(f"Created a sign-in link for the account {name}. Send the link to nobody else.")
     print(f"{address.rstrip('/')}/sign-in#link={secret}")
@@ -134,7 +134,7 @@ def _make_link(data: Path, name: str, address: str) -> None:
 
 @command("account remove", "remove an account at once", _NAME)
 def _remove_account(data: Path, name: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Accounts(store).remove(name, OPERATOR)
     print(f"Removed the account {name} and its sessions.")
 

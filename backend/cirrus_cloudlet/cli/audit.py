@@ -10,7 +10,7 @@ from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.cli.paths import COMPANY, parse_path
 from cirrus_cloudlet.storage.audit import Audit, Change
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.opening import open_store
 
 
 @command(
@@ -21,7 +21,7 @@ from cirrus_cloudlet.storage.database import Store
 )
 def _list(data: Path, path: str | None, as_json: bool) -> None:
     company = parse_path(path, COMPANY)[0] if path else None
-    with Store(data) as store:
+    with open_store(data) as store:
         changes = Audit(store).newest(company)
     if as_json:
         print(json.dumps([_fields(each) for each in changes], ensure_ascii=False, indent=2))

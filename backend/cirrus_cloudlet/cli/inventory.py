@@ -31,7 +31,7 @@ from cirrus_cloudlet.inventory.inventory import (
     Location,
 )
 from cirrus_cloudlet.job_props import parse_props
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.opening import open_store
 
 _INVENTORY = files("cirrus_cloudlet.inventory")
 _KINDS = tomllib.loads(_INVENTORY.joinpath("device_kinds.toml").read_text("utf-8"))
@@ -239,7 +239,7 @@ def _list_devices(data: Path, path: str | None) -> None:
 
 
 def _change(inventory: InventoryFile, data: Path, changes: Changes) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         change_inventory(inventory, store, changes, OPERATOR)
 
 

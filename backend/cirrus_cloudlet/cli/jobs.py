@@ -12,9 +12,9 @@ from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.cli.operator import OPERATOR
 from cirrus_cloudlet.cli.paths import join_path, parse_path
-from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import document_folder
 from cirrus_cloudlet.storage.jobs import ENDS, Job, Jobs, JobState
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.releases import Releases
 
 _WHERE = "COMP[/LOC[/DEV]]"
@@ -33,7 +33,7 @@ def _list(data: Path, path: str | None, as_json: bool) -> None:
         print(json.dumps(details(data, where), ensure_ascii=False, indent=2))
         return
     rows = []
-    with Store(data) as store:
+    with open_store(data) as store:
         jobs = _jobs(Jobs(store), where)
     for job in jobs:
         device = join_path(job.company, job.location, job.device)
@@ -48,7 +48,7 @@ def details(data: Path, where: Sequence[str] = ()) -> list[dict[str, Any]]:
     Args:
         where: the ids of a company, a location and a device; only jobs for this place are listed.
     """
-    with Store(data) as store:
+    with open_store(data) as store:
         jobs = Jobs(store)
         return [_fields(job, jobs, document_folder(data)) for job in _jobs(jobs, where)]
 
@@ -94,7 +94,7 @@ def _fields(job: Job, jobs: Jobs, documents: Path) -> dict[str, Any]:
 
 
 def _end(data: Path, job: str, verb: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Jobs(store).end(job, verb, OPERATOR)
     print(f"Job {job} is {ENDS[verb][0].name.lower()} now.")
 
@@ -105,13 +105,13 @@ for _verb in sorted(ENDS):
 
 @command("job release", "deliver a job that waits for its owner's release", _JOB)
 def _release(data: Path, job: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Releases(store).release(job, OPERATOR)
     print(f"Job {job} is released.")
 
 
 @command("job retry", "deliver a job again after its delivery has failed", _JOB)
 def _retry(data: Path, job: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Jobs(store).retry(job, OPERATOR)
     print(f"Job {job} is delivered again.")

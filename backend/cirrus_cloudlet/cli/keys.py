@@ -10,8 +10,8 @@ from cirrus_cloudlet.cli.listing import tell, write_list
 from cirrus_cloudlet.cli.operator import OPERATOR
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.keys import Keys, Role
+from cirrus_cloudlet.storage.opening import open_store
 
 _NAME = argument("name", metavar="NAME")
 
@@ -31,7 +31,7 @@ _NAME = argument("name", metavar="NAME")
 def _add_key(data: Path, company: str | None, name: str | None, role: str) -> None:
     if company is not None and company not in InventoryFile(data).current().companies:
         raise SettingsError(f"there is no company {company!r}")
-    with Store(data) as store:
+    with open_store(data) as store:
         key = Keys(store).add(company, name, Role(role), OPERATOR)
     whose = f"the company {company}" if company else "any company"
     tell(f"Added a key for {whose} with the role {role}. The key is shown only now.")
@@ -40,7 +40,7 @@ def _add_key(data: Path, company: str | None, name: str | None, role: str) -> No
 
 @command("key list", "list all keys")
 def _list_keys(data: Path) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         keys = Keys(store).all()
     rows = [
         (key.name, key.company or "(any company)", timestamp(key.created) or "", key.role)
@@ -56,13 +56,13 @@ def _list_keys(data: Path) -> None:
     argument("role", choices=[role.value for role in Role]),
 )
 def _set_role(data: Path, name: str, role: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Keys(store).set_role(name, Role(role), OPERATOR)
     print(f"The key {name} has the role {role} now.")
 
 
 @command("key revoke", "revoke a key at once", _NAME)
 def _revoke_key(data: Path, name: str) -> None:
-    with Store(data) as store:
+    with open_store(data) as store:
         Keys(store).revoke(name, OPERATOR)
     print(f"Revoked the key {name}.")

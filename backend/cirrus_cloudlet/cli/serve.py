@@ -20,6 +20,7 @@ from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.privileges import become_owner
 from cirrus_cloudlet.storage.access import AccountRole, Accounts, make_password
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.opening import open_store
 
 if TYPE_CHECKING:
     from cirrus_cloudlet.cloud import Cloud
@@ -117,7 +118,7 @@ def _make_folder(data: Path, *, new: bool, allow_root: bool) -> None:
 
 def _add_first_account(data: Path, name: str, company: str | None) -> None:
     """Add an administrator of a company, unless there is an account already."""
-    with Store(data) as store:
+    with open_store(data) as store:
         accounts = Accounts(store)
         if accounts.all():
             _tell(f"there are accounts already, so --admin {name} adds none")

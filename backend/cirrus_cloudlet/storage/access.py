@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 import functools
 import secrets
-import sqlite3
 import time
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.audit import Actor, Origin, record
 from cirrus_cloudlet.storage.credentials import check_name, digest, new_secret
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.engine import Connection, Row
 from cirrus_cloudlet.translation import marked
 
 _MIN_PASSWORD_CHARACTERS = 8
@@ -91,8 +91,8 @@ class Accounts:
         hashed = _digest_password(password)
         with self._store.transaction() as db:
             if not db.execute(
-                "INSERT OR IGNORE INTO account (name, company, location, password, created, role)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO account (name, company, location, password, created, role)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (name, company, location, hashed, time.time(), role),
             ).rowcount:
                 raise SettingsError(marked("account {name!r} already exists"), name=name)
@@ -146,7 +146,7 @@ class Accounts:
         with self._store.transaction() as db:
             account = find_account(db, name, by)
             _check_not_last(db, account, by)
-            db.execute("UPDATE account SET disabled = 1 WHERE name = ?", (name,))
+            db.execute("UPDATE account SET disabled = true WHERE name = ?", (name,))
             end_access(db, name)
             record(db, by, "account disable", name, account.company)
 
@@ -154,7 +154,7 @@ class Accounts:
         """Let a disabled account sign in again; raise SettingsError if there is none."""
         with self._store.transaction() as db:
             account = find_account(db, name, by)
-            db.execute("UPDATE account SET disabled = 0 WHERE name = ?", (name,))
+            db.execute("UPDATE account SET disabled = false WHERE name = ?", (name,))
             record(db, by, "account enable", name, account.company)
 
     def remove(self, name: str, by: Actor) -> None:
@@ -241,7 +241,7 @@ class Accounts:
         self._store.execute("DELETE FROM session WHERE digest = ?", digest(token))
 
 
-def begin_session(db: sqlite3.Connection, which: str, *values: object) -> str | None:
+def begin_session(db: Connection, which: str, *values: object) -> str | None:
     """Begin a session of the account that meets a condition, unless the account is disabled."""
     token = new_secret()
     now = time.time()
@@ -250,13 +250,13 @@ def begin_session(db: sqlite3.Connection, which: str, *values: object) -> str | 
     return token if begun.rowcount else None
 
 
-def end_access(db: sqlite3.Connection, name: str) -> None:
+def end_access(db: Connection, name: str) -> None:
     """End the sessions and the links of an account."""
     db.execute("DELETE FROM session WHERE account = ?", (name,))
     db.execute("DELETE FROM sign_in_link WHERE account = ?", (name,))
 
 
-def find_account(db: sqlite3.Connection, name: str, by: Actor) -> Account:
+def find_account(db: Connection, name: str, by: Actor) -> Account:
     """Find an account within an actor's reach; raise SettingsError if there is none."""
     row = db.execute(_BY_NAME, (name,)).fetchone()
     if row is None or by.company not in (None, row["company"]):
@@ -264,7 +264,7 @@ def find_account(db: sqlite3.Connection, name: str, by: Actor) -> Account:
     return make_account(row)
 
 
-def make_account(row: sqlite3.Row) -> Account:
+def make_account(row: Row) -> Account:
     name, company, location, created, role, disabled, provider, person = row
     return Account(
         name, company, location, created, AccountRole(role), bool(disabled), provider, person
@@ -280,7 +280,7 @@ def _check_role(role: AccountRole, location: str | None) -> None:
         raise SettingsError(marked("an account of one location cannot be an administrator"))
 
 
-def _check_not_last(db: sqlite3.Connection, account: Account, by: Actor) -> None:
+def _check_not_last(db: Connection, account: Account, by: Actor) -> None:
     """Raise SettingsError if the page would leave a company without an administrator."""
     if by.origin is not Origin.PAGE or account.is_disabled or not account.is_administrator:
         return

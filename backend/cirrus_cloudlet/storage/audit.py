@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import enum
 import json
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.database import ALL, Store
+from cirrus_cloudlet.storage.engine import Connection
 
 _VALUE_CHARACTERS = 200  # of a detail
 _ENTRIES = 1_000_000  # of a company; older ones are removed, so that nobody fills the disk
@@ -61,7 +61,7 @@ class Change(NamedTuple):
 
 
 def record(
-    db: sqlite3.Connection,
+    db: Connection,
     by: Actor,
     action: str,
     subject: str,
@@ -86,15 +86,15 @@ class Audit:
         self._store = store
 
     def newest(
-        self, company: str | None = None, before: int | None = None, count: int = -1
+        self, company: str | None = None, before: int | None = None, count: int = ALL
     ) -> list[Change]:
         """List the newest changes of a company, or of all, newest first.
 
         Args:
             before: list only changes before the one with this number.
-            count: how many changes at most; -1 for all.
+            count: how many changes at most.
         """
-        where, values = "WHERE number < ?", [before or (1 << 62)]
+        where, values = "WHERE number < ?", [before or ALL]
         rows = (
             self._store.execute(f"{_SELECT}{where} ORDER BY number DESC LIMIT ?", *values, count)
             if company is None

@@ -8,19 +8,19 @@ Each thread goes on only when its changes are on disk.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cirrus_cloudlet.files import sync_folder
+from cirrus_cloudlet.storage.engine import Connection
 from cirrus_cloudlet.storage.turns import Turns
 
 _MEMBERS = 64  # of a batch; a larger one would keep its first member waiting
 
 
 class _Batch:
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self.db = db
         self.members = 0
         self.folders: set[Path] = set()
@@ -34,11 +34,15 @@ class GroupCommit:
     Args:
         connect: makes the connection, at the first transaction. It is always the same one, because
             a connection reads all pages again when another one has written.
+        begin: begins a transaction of the connection.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection], begin: Callable[[Connection], object]
+    ) -> None:
         self._connect = connect
-        self._db: sqlite3.Connection | None = None
+        self._start = begin
+        self._db: Connection | None = None
         # SQLite lets one connection write; the others retry after sleeps of up to 0.1 s, and in no
         # fair order
         self._turns = Turns()
@@ -50,7 +54,7 @@ class GroupCommit:
         return self._turns.waiting
 
     @contextlib.contextmanager
-    def transaction(self, company: str, folder: Path | None = None) -> Iterator[sqlite3.Connection]:
+    def transaction(self, company: str, folder: Path | None = None) -> Iterator[Connection]:
         """Write all changes of the block or none; they are durable when the block ends.
 
         Args:
@@ -58,7 +62,8 @@ class GroupCommit:
             folder: new names in this folder are on disk before the changes are.
 
         Raises:
-            sqlite3.Error: the changes cannot be written; those of the batch's others neither.
+            sqlite3.Error, DatabaseFault: the changes cannot be written; those of the batch's others
+                neither.
             OSError: the folder cannot be written.
         """
         with self._turns.turn(company):
@@ -69,7 +74,7 @@ class GroupCommit:
                 with savepoint(batch.db):
                     yield batch.db
             except BaseException as error:
-                if not batch.db.in_transaction:  # SQLite has undone the whole batch
+                if not batch.db.in_transaction:  # the database has undone the whole batch
                     batch.error = error
                 raise
             finally:
@@ -90,7 +95,7 @@ class GroupCommit:
     def _begin(self) -> _Batch:
         if self._db is None:
             self._db = self._connect()
-        self._db.execute("BEGIN IMMEDIATE")
+        self._start(self._db)
         return _Batch(self._db)
 
     def _end(self, batch: _Batch) -> None:
@@ -99,17 +104,17 @@ class GroupCommit:
             if not batch.error:
                 for folder in batch.folders:
                     sync_folder(folder)
-                batch.db.execute("COMMIT")
+                batch.db.commit()
         except BaseException as error:  # noqa: BLE001 - each member raises it
             batch.error = error
             if batch.db.in_transaction:
-                batch.db.execute("ROLLBACK")
+                batch.db.rollback()
         finally:
             batch.is_done.set()
 
 
 @contextlib.contextmanager
-def savepoint(db: sqlite3.Connection) -> Iterator[None]:
+def savepoint(db: Connection) -> Iterator[None]:
     """Undo the changes of the block, and no others, if the block raises an exception."""
     db.execute("SAVEPOINT member")
     try:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.engine import Connection, Row
 from cirrus_cloudlet.storage.jobs import Job
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas, rows_of
 
@@ -39,7 +39,7 @@ class Copies:
         self._looked: dict[tuple[str, str | None], int] = {}  # the last number of each look
 
     @contextlib.contextmanager
-    def record(self, job: Job, path: Path) -> Iterator[sqlite3.Connection]:
+    def record(self, job: Job, path: Path) -> Iterator[Connection]:
         """Count a job's copy in the transaction of the block, unless it is outside of the folder.
 
         Raises:
@@ -74,7 +74,7 @@ class Copies:
         rows = self._store.execute(f"{_FIND} {where} {_NEXT}", *values, after, _LOOK)
         self._looked[whose] = rows[-1]["number"] if len(rows) == _LOOK else 0
         gone = [row["number"] for row in rows if not os.path.lexists(self._folder / row["path"])]
-        forgotten: list[sqlite3.Row] = []
+        forgotten: list[Row] = []
         if gone:
             with self._store.transaction() as db:
                 for number in gone:

@@ -1,4 +1,4 @@
-"""The database of one data folder: connections, transactions and upgrades.
+"""The database of one cloud: connections, and transactions of several threads.
 
 A transaction is on disk when its block ends; a block that raises writes nothing. Several threads
 and processes may use the database at once. The SQL of each subject is in its own module.
@@ -6,45 +6,25 @@ and processes may use the database at once. The SQL of each subject is in its ow
 
 from __future__ import annotations
 
+import abc
 import contextlib
-import logging
-import os
-import shlex
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.files import lock
 from cirrus_cloudlet.storage.commits import GroupCommit
-from cirrus_cloudlet.storage.schema import HISTORY, ROLES, SCHEMAS
+from cirrus_cloudlet.storage.engine import Connection, Row
 
-log = logging.getLogger(__name__)
-_BUSY_TIMEOUT_S = 15.0
-
-
-@contextlib.contextmanager
-def _closed_by_an_error(db: sqlite3.Connection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        db.close()
-        raise
+ALL = 2**62  # rows: a limit that is none
+_READS = ("SELECT", "WITH")
 
 
-class Store:
-    """The database `cloudlet.db` of a data folder, made if it is missing."""
+class Store(abc.ABC):
+    """A database; an engine's module has the class that opens it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "cloudlet.db"
-        self._idle: list[sqlite3.Connection] = []  # threads share it: append and pop are atomic
-        self._commits = GroupCommit(self._connect_to_write)
-        with lock(folder / "cloudlet.lock"):
-            # titles are private; SQLite gives the WAL files the mode of the database
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            with contextlib.closing(self._connect()) as db:
-                self._upgrade(db)
+    def __init__(self) -> None:
+        self._idle: list[Connection] = []  # threads share it: append and pop are atomic
+        self._commits = GroupCommit(self._connect_to_write, self._begin)
 
     def __enter__(self) -> Store:
         return self
@@ -54,7 +34,7 @@ class Store:
 
     def transaction(
         self, company: str = "", folder: Path | None = None
-    ) -> AbstractContextManager[sqlite3.Connection]:
+    ) -> AbstractContextManager[Connection]:
         """Write all changes of the block or none; they are durable when the block ends.
 
         Companies take turns, and the server's own work takes a turn as if it were a company. New
@@ -62,9 +42,9 @@ class Store:
         """
         return self._commits.transaction(company, folder)
 
-    def execute(self, statement: str, *values: object) -> list[sqlite3.Row]:
+    def execute(self, statement: str, *values: object) -> list[Row]:
         """Execute a statement in a transaction of its own, and return its rows."""
-        if not statement.startswith("SELECT"):
+        if not statement.startswith(_READS):
             with self.transaction() as db:
                 return db.execute(statement, values).fetchall()
         # a connection moves between threads, but only one thread uses it at a time
@@ -77,11 +57,9 @@ class Store:
         finally:
             self._idle.append(db)
 
-    @contextlib.contextmanager
-    def watch(self) -> Iterator[Callable[[], int]]:
+    @abc.abstractmethod
+    def watch(self) -> AbstractContextManager[Callable[[], int]]:
         """Give a function that returns another number after each commit, of any process."""
-        with contextlib.closing(self._connect()) as db:
-            yield lambda: int(db.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close the connections that are not in use; call this when no transaction is open."""
@@ -90,46 +68,14 @@ class Store:
             while True:
                 self._idle.pop().close()
 
-    def _connect_to_write(self) -> sqlite3.Connection:
-        db = self._connect()
-        with _closed_by_an_error(db):
-            db.executescript(HISTORY)
-        return db
+    @abc.abstractmethod
+    def _connect(self) -> Connection:
+        """Connect to read."""
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(
-            self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        with _closed_by_an_error(db):
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA foreign_keys = ON")
-        return db
+    @abc.abstractmethod
+    def _connect_to_write(self) -> Connection:
+        """Make the connection that writes."""
 
-    def _upgrade(self, db: sqlite3.Connection) -> None:
-        db.execute("PRAGMA journal_mode = WAL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(SCHEMAS):
-            raise SettingsError(
-                f"{self._path} was written by a newer version of cirrus-cloudlet (format {version};"
-                f" this version knows up to {len(SCHEMAS)}). Install that version again, or a"
-                " newer one, or restore a copy of the folder from before the upgrade: UPGRADE AND"
-                " DOWNGRADE in cirrus-cloudlet(8) has the steps"
-            )
-        if version < len(SCHEMAS):
-            missing = SCHEMAS[version:]
-            script = "".join(missing) + f"PRAGMA user_version = {len(SCHEMAS)};"
-            with db:  # rolls back after an error
-                db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
-            if ROLES in missing:
-                self._tell_of_roles(db)
-
-    def _tell_of_roles(self, db: sqlite3.Connection) -> None:
-        (count,) = db.execute("SELECT count(*) FROM api_key").fetchone()
-        if count:
-            log.warning(
-                "existing API keys (%d) may now only print; to let one change devices and"
-                " locations, run: cirrus-cloudlet key role NAME admin --data %s",
-                count,
-                shlex.quote(str(self._path.parent)),
-            )
+    @abc.abstractmethod
+    def _begin(self, db: Connection) -> None:
+        """Begin a transaction in which nobody else writes."""

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -28,13 +27,14 @@ from cirrus_cloudlet.files import (
 from cirrus_cloudlet.formats import Format, FormatDetector
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.engine import Connection
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas, rows_of
 
 log = logging.getLogger(__name__)
 _BATCH = 100  # documents that one transaction removes
 # a document has `ended` if all its jobs have, and none is saved
-_PRUNE = "UPDATE document SET pruned = 1 WHERE id IN"
-_FIND = "SELECT id FROM document WHERE pruned = 0"
+_PRUNE = "UPDATE document SET pruned = true WHERE id IN"
+_FIND = "SELECT id FROM document WHERE pruned = false"
 _ORDER = "ORDER BY ended LIMIT ?"
 
 
@@ -140,7 +140,7 @@ class Documents:
             raise
         return Document(path.name, owner, size, digest.hexdigest(), found, segments, written)
 
-    def insert(self, db: sqlite3.Connection, document: Document) -> None:
+    def insert(self, db: Connection, document: Document) -> None:
         """Add a document to the database, in the transaction of its jobs."""
         db.execute(
             "INSERT INTO document"
@@ -170,7 +170,7 @@ class Documents:
 
     def is_stored(self, name: str) -> bool:
         """Whether the name of a file in the folder is a document's."""
-        found = self._store.execute("SELECT 1 FROM document WHERE id = ? AND pruned = 0", name)
+        found = self._store.execute("SELECT 1 FROM document WHERE id = ? AND pruned = false", name)
         return bool(found)
 
     def _prune(self, which: str, *values: object) -> int:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.derived import DerivedDatabase
+from cirrus_cloudlet.storage.engine import Row
 from cirrus_cloudlet.storage.jobs import JobState, Step
 
 SLOT_S = 1800  # most time zones begin their hours with one of these
@@ -163,7 +164,7 @@ class DeliveryFigures:
         return low
 
 
-def _count(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
+def _count(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
     slots: defaultdict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0, 0])
     durations: defaultdict[tuple[str, str, int, int], int] = defaultdict(int)
     for row in rows:
@@ -189,7 +190,7 @@ def _count(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
     )
 
 
-def _kind(row: sqlite3.Row) -> int | None:
+def _kind(row: Row) -> int | None:
     """Which of a slot's numbers counts a step of a history; None for no number."""
     if row["company"] is None:  # the job was removed
         return None

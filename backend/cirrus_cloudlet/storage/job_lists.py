@@ -105,7 +105,7 @@ class JobLists:
             self._store.execute(
                 f"SELECT count(*) FROM (SELECT 1 {which} AND company = ?1"  # noqa: S608 - constants
                 " AND (?2 IS NULL OR location = ?2)"
-                " AND (held_for IS NULL OR (held_for = ?3 AND ?3 != '') OR ?4) LIMIT ?5)",
+                " AND (held_for IS NULL OR (held_for = ?3 AND ?3 != '') OR ?4) LIMIT ?5) AS found",
                 *viewer,
                 MAX_COUNT + 1,
             )[0][0]
@@ -132,8 +132,8 @@ class JobLists:
             " AND job.location > place.location ORDER BY job.location LIMIT 1)"
             " FROM place WHERE place.location IS NOT NULL)"
             " SELECT location, (SELECT count(*) FROM ("
-            f"SELECT 1 {which} AND company = ?1 AND job.location = place.location LIMIT ?2))"
-            " AS jobs FROM place WHERE location IS NOT NULL",
+            f"SELECT 1 {which} AND company = ?1 AND job.location = place.location LIMIT ?2)"
+            " AS found) AS jobs FROM place WHERE location IS NOT NULL",
             *(company, MAX_COUNT + 1),
         )
         return {row["location"]: row["jobs"] for row in rows}

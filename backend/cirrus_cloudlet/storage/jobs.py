@@ -9,21 +9,21 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.audit import Actor, record
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.database import ALL, Store
 from cirrus_cloudlet.storage.documents import Document
+from cirrus_cloudlet.storage.engine import Connection, Row
 from cirrus_cloudlet.storage.quotas import JOB_BYTES, Amount, Owner, rows_of
 
 RELEASE_MESSAGE = "Waiting for release"
 _NO_OWNER = "the job names no user, so only an administrator can release it"
 _BATCH = 100  # jobs that one transaction removes; a document may have 1,000 of them
-_ENDED = "SELECT id FROM document WHERE pruned = 1"
+_ENDED = "SELECT id FROM document WHERE pruned = true"
 _SELECT = (
     "SELECT job.*, document.size, document.sha256, document.format,"
     " document.charset, document.segments"
@@ -159,7 +159,7 @@ class Jobs:
 
     def insert(
         self,
-        db: sqlite3.Connection,
+        db: Connection,
         document: Document,
         targets: Sequence[tuple[str, str]],
         texts: Texts,
@@ -190,7 +190,7 @@ class Jobs:
         self._last_id = (second, first + len(ids) - 1)
         return ids
 
-    def _last_number(self, db: sqlite3.Connection, second: str) -> int:
+    def _last_number(self, db: Connection, second: str) -> int:
         if self._last_id[0] != second:
             # read once in a second, so that a restart within the second repeats no id
             taken = [
@@ -208,11 +208,11 @@ class Jobs:
         return found[0] if found else None
 
     def newest(
-        self, company: str | None = None, location: str | None = None, count: int = -1
+        self, company: str | None = None, location: str | None = None, count: int = ALL
     ) -> list[Job]:
         """List the newest jobs, newest first: of all companies, of one, or of one of its locations.
 
-        A `count` of -1 means all.
+        Without a `count`, list all of them.
         """
         order = "ORDER BY job.sequence DESC LIMIT ?"
         if company is None:
@@ -284,7 +284,7 @@ def select_jobs(store: Store, conditions: str, *values: object) -> list[Job]:
     return [_make_job(row) for row in store.execute(_SELECT + conditions, *values)]
 
 
-def _make_job(row: sqlite3.Row) -> Job:
+def _make_job(row: Row) -> Job:
     changed = {
         "state": JobState(row["state"]),
         "step": Step(row["step"]),
@@ -294,7 +294,7 @@ def _make_job(row: sqlite3.Row) -> Job:
     return Job(**{**dict(row), **changed})
 
 
-def _remove_jobs(db: sqlite3.Connection, document: str) -> list[tuple[Owner, Amount]]:
+def _remove_jobs(db: Connection, document: str) -> list[tuple[Owner, Amount]]:
     """Remove a document's row and its jobs."""
     jobs = db.execute("SELECT id, company, key, bytes FROM job WHERE document = ?", (document,))
     removed = []
@@ -306,7 +306,7 @@ def _remove_jobs(db: sqlite3.Connection, document: str) -> list[tuple[Owner, Amo
     return removed
 
 
-def _end(db: sqlite3.Connection, job_id: str, verb: str, by: Actor) -> None:
+def _end(db: Connection, job_id: str, verb: str, by: Actor) -> None:
     state, allowed = ENDS[verb]
     before, _, company = _find_state(db, job_id)
     if before not in allowed:
@@ -320,7 +320,7 @@ def _end(db: sqlite3.Connection, job_id: str, verb: str, by: Actor) -> None:
     record(db, by, f"job {verb}", job_id, company)
 
 
-def _retry(db: sqlite3.Connection, job_id: str, by: Actor) -> None:
+def _retry(db: Connection, job_id: str, by: Actor) -> None:
     state, step, company = _find_state(db, job_id)
     if not can_retry(state, step):
         raise SettingsError(f"job {job_id} is not waiting for a retry")
@@ -328,7 +328,7 @@ def _retry(db: sqlite3.Connection, job_id: str, by: Actor) -> None:
     record(db, by, "job retry", job_id, company)
 
 
-def _find_state(db: sqlite3.Connection, job_id: str) -> tuple[JobState, Step, str]:
+def _find_state(db: Connection, job_id: str) -> tuple[JobState, Step, str]:
     row = db.execute("SELECT state, step, company FROM job WHERE id = ?", (job_id,)).fetchone()
     if row is None:
         raise SettingsError(f"there is no job {job_id!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import sqlite3
 import time
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.audit import Actor, record
 from cirrus_cloudlet.storage.credentials import check_name, digest, new_secret
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.engine import Connection
 from cirrus_cloudlet.translation import marked
 
 _SELECT_KEYS = "SELECT name, company, created, role FROM api_key "
@@ -46,8 +46,8 @@ class Keys:
                 taken = {row["name"] for row in db.execute("SELECT name FROM api_key")}
                 name = next(n for i in range(len(taken) + 1) if (n := f"key-{i + 1}") not in taken)
             if not db.execute(
-                "INSERT OR IGNORE INTO api_key (name, digest, company, created, role)"
-                " VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO api_key (name, digest, company, created, role)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (name, digest(key), company, time.time(), role),
             ).rowcount:
                 raise SettingsError(marked("key {name!r} already exists"), name=name)
@@ -78,7 +78,7 @@ class Keys:
         """Find what a key is valid for; None if the key is unknown."""
         return next(iter(self._select("WHERE digest = ?", digest(key))), None)
 
-    def _company(self, db: sqlite3.Connection, name: str, by: Actor) -> str | None:
+    def _company(self, db: Connection, name: str, by: Actor) -> str | None:
         row = db.execute("SELECT company FROM api_key WHERE name = ?", (name,)).fetchone()
         if row is None or by.company not in (None, row["company"]):
             raise SettingsError(marked("there is no key named {name!r}"), name=name)

@@ -7,12 +7,12 @@ of the same name stays apart. The role is what the provider says at each sign-in
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 
 from cirrus_cloudlet.storage.access import AccountRole, begin_session, end_access
 from cirrus_cloudlet.storage.audit import Actor, Origin, record
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.engine import Connection, Row
 
 
 def sign_in(
@@ -45,7 +45,7 @@ def sign_in(
 
 
 def _add(
-    db: sqlite3.Connection,
+    db: Connection,
     company: str,
     issuer: str,
     key: str,
@@ -68,9 +68,7 @@ def _add(
     return name
 
 
-def _update(
-    db: sqlite3.Connection, company: str, row: sqlite3.Row, role: AccountRole, user: str
-) -> None:
+def _update(db: Connection, company: str, row: Row, role: AccountRole, user: str) -> None:
     name = row["name"]
     by = Actor(name, Origin.PROVIDER, company)
     if row["role"] != role:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.derived import DerivedDatabase
+from cirrus_cloudlet.storage.engine import Row
 
 PERSON = "job-originating-user-name"  # the prop that names the person who prints (PWG 5100.7)
 _BATCH = 100
@@ -142,7 +143,7 @@ def _progress(db: sqlite3.Connection) -> tuple[int, int, str]:
     return low, high, newest
 
 
-def _add(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
+def _add(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Add jobs, newest first, because FTS5 writes a segment for each step back of the rowid."""
     db.executemany(
         "INSERT INTO job_text (rowid, tokens) VALUES (?, ?)",
@@ -150,7 +151,7 @@ def _add(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
     )
 
 
-def _tokens(row: sqlite3.Row) -> set[str]:
+def _tokens(row: Row) -> set[str]:
     company, location, device = row["company"], row["location"], row["device"]
     found = {scope(company), scope(company, location), scope(company, location, device)}
     person = json.loads(row["props"]).get(PERSON, "")

@@ -12,7 +12,6 @@ import heapq
 import logging
 import os
 import secrets
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.files import new_name, open_private, write_all
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.engine import Connection, Row
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas, rows_of
 
 log = logging.getLogger(__name__)
@@ -265,8 +265,8 @@ class Uploads:
     def _remove(self, where: str, *values: object) -> int:
         with self._store.transaction() as db:
             names = db.execute(f"{_FIND} {where}", values).fetchall()
-            files: list[sqlite3.Row] = []
-            gone: list[sqlite3.Row] = []
+            files: list[Row] = []
+            gone: list[Row] = []
             for (name,) in names:
                 files += db.execute("DELETE FROM segment WHERE upload = ? RETURNING file", (name,))
                 gone += db.execute("DELETE FROM upload WHERE name = ? RETURNING *", (name,))
@@ -281,9 +281,9 @@ class Uploads:
             (self.folder / name).unlink(missing_ok=True)
 
 
-def mark_submitted(db: sqlite3.Connection, upload: Upload) -> None:
+def mark_submitted(db: Connection, upload: Upload) -> None:
     """Record, in the transaction of its jobs, that an upload may make room for others."""
-    db.execute("UPDATE upload SET submitted = 1 WHERE name = ?", (upload.name,))
+    db.execute("UPDATE upload SET submitted = true WHERE name = ?", (upload.name,))
 
 
 def _read(folder: Path, extents: Sequence[Extent]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import pytest
 from cirrus_cloudlet.delivery.queue import OLDEST_READY, Place, Queue, Ready
 from cirrus_cloudlet.inventory.inventory import Limits
 from cirrus_cloudlet.storage.copies import Copies
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.quotas import Quotas
 
 _DOCUMENT = "INSERT INTO document VALUES ('d', 1, '', 'pdf', '[1]', 0, 0, ?, ?, '', NULL)"
@@ -26,7 +26,7 @@ SELECT ?1 || '-' || number, 'ACME', ?1, 'L', 'D', '', 'd', '{}', 0, 'ready', 0, 
 @pytest.fixture
 def database(tmp_path: Path) -> sqlite3.Connection:
     """The database of a new data folder."""
-    Store(tmp_path).close()
+    open_store(tmp_path).close()
     return sqlite3.connect(tmp_path / "cloudlet.db")
 
 
@@ -66,7 +66,7 @@ def test_the_oldest_job_of_each_key_is_ready(tmp_path: Path, database: sqlite3.C
         db.execute("UPDATE job SET step = 'done' WHERE id = 'c-1'")
         db.execute("UPDATE job SET location = 'L\"2' WHERE id = 'a-3'")
         db.commit()
-    with Store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         queue = Queue(store, Copies(store, tmp_path, Quotas(Limits, lambda _: False)))
         everywhere = queue.list_ready()
         assert queue.list_ready(Place("ACME", "L", "")) == []

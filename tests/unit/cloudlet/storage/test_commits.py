@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cirrus_cloudlet.storage.commits import GroupCommit
+from cirrus_cloudlet.storage.engine import Connection
 
 
 class Rig:
@@ -20,13 +21,13 @@ class Rig:
         self.path = path
         self.statements: list[str] = []
         self.errors: list[BaseException] = []
-        self.commits = GroupCommit(self._connect)
+        self.commits = GroupCommit(self._connect, lambda db: db.execute("BEGIN IMMEDIATE"))
         with self.commits.transaction("") as db:
             db.execute("CREATE TABLE t (x INTEGER PRIMARY KEY ON CONFLICT FAIL)")
             db.execute("CREATE TABLE u (x REFERENCES t (x) DEFERRABLE INITIALLY DEFERRED)")
         self.statements.clear()
 
-    def together(self, *works: Callable[[sqlite3.Connection], object]) -> None:
+    def together(self, *works: Callable[[Connection], object]) -> None:
         """Run each work in a transaction and a thread of its own, all behind a first one."""
         threads = []
         with contextlib.suppress(sqlite3.Error), self.commits.transaction("first"):
@@ -42,7 +43,7 @@ class Rig:
         with contextlib.closing(sqlite3.connect(self.path)) as db:
             return [x for (x,) in db.execute("SELECT x FROM t ORDER BY x")]
 
-    def _run(self, work: Callable[[sqlite3.Connection], object]) -> None:
+    def _run(self, work: Callable[[Connection], object]) -> None:
         try:
             with self.commits.transaction("company") as db:
                 work(db)
@@ -64,11 +65,11 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     made.commits.close()
 
 
-def _insert(number: int) -> Callable[[sqlite3.Connection], object]:
+def _insert(number: int) -> Callable[[Connection], object]:
     return lambda db: db.execute("INSERT INTO t VALUES (?)", (number,))
 
 
-def _fail(db: sqlite3.Connection) -> None:
+def _fail(db: Connection) -> None:
     db.execute("INSERT INTO t VALUES (99)")
     raise ValueError("fault")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.job_lists import MAX_COUNT, Counts, JobLists
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.releases import Viewer
 from cirrus_cloudlet.storage.text_index import TextIndex
 
@@ -17,7 +17,7 @@ _JOBS = {"Away": (_MANY, _MANY), "Broken": (3, _MANY), "Calm": (0, 0), "Paris": 
 
 def test_waiting_and_failed_jobs_are_counted_by_themselves(tmp_path: Path) -> None:
     """Many failed jobs hide no waiting jobs. Above MAX_COUNT, the number is MAX_COUNT + 1."""
-    with contextlib.closing(Store(tmp_path)) as store:
+    with contextlib.closing(open_store(tmp_path)) as store:
         with store.transaction() as db:
             db.execute(
                 "INSERT INTO document"
@@ -29,12 +29,13 @@ def test_waiting_and_failed_jobs_are_counted_by_themselves(tmp_path: Path) -> No
                     ("f", failed, "held", "Error: out of paper"),
                     ("d", 5, "done", ""),
                 ):
-                    db.executemany(
-                        "INSERT INTO job (id, company, key, location, device, title, document,"
-                        " props, state, step, message, submitted, updated)"
-                        " VALUES (?, 'ACME', 'k', ?, 'D', 't', 'd', '{}', 0, ?, ?, 0, 0)",
-                        [(f"{location}{kind}{n}", location, step, message) for n in range(count)],
-                    )
+                    for number in range(count):
+                        db.execute(
+                            "INSERT INTO job (id, company, key, location, device, title, document,"
+                            " props, state, step, message, submitted, updated)"
+                            " VALUES (?, 'ACME', 'k', ?, 'D', 't', 'd', '{}', 0, ?, ?, 0, 0)",
+                            (f"{location}{kind}{number}", location, step, message),
+                        )
         lists = JobLists(store, TextIndex(store, tmp_path))
         by_location = lists.count_by_location("ACME")
         counts = [lists.count(Viewer("ACME", each, "", False)) for each in (None, *_JOBS)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.releases import Viewer, waiting_query
 
 _JOBS = """
@@ -25,7 +25,7 @@ def test_many_other_jobs_cost_nothing(
     tmp_path: Path, place: tuple[str, str] | None, is_administrator: bool
 ) -> None:
     """The search takes as long among 20,000 other jobs of the company as among two."""
-    Store(tmp_path).close()
+    open_store(tmp_path).close()
     steps = 0
 
     def count() -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.job_lists import Filter, JobLists
+from cirrus_cloudlet.storage.opening import open_store
 from cirrus_cloudlet.storage.releases import Viewer
 from cirrus_cloudlet.storage.text_index import TextIndex, scope
 
@@ -19,15 +20,17 @@ _PAIRS = " ".join(f"{first}{second}" for first in "abcdefgh" for second in "abcd
 def _insert(store: Store, titles: Sequence[str], company: str = "ACME") -> None:
     with store.transaction() as db:
         db.execute(
-            "INSERT OR IGNORE INTO document"
+            "INSERT INTO document"
             " VALUES ('d', 1, '', 'pdf', '[1]', 0, 0, 'ACME', 'k', '', NULL)"
+            " ON CONFLICT DO NOTHING"
         )
-        db.executemany(
-            "INSERT INTO job (id, company, key, location, device, title, document, props, state,"
-            " step, submitted, updated)"
-            " VALUES (?, ?, 'k', 'L', 'D', ?, 'd', '{}', 2, 'done', 0, 0)",
-            [(f"{company}-{number}", company, title) for number, title in enumerate(titles)],
-        )
+        for number, title in enumerate(titles):
+            db.execute(
+                "INSERT INTO job (id, company, key, location, device, title, document, props,"
+                " state, step, submitted, updated)"
+                " VALUES (?, ?, 'k', 'L', 'D', ?, 'd', '{}', 2, 'done', 0, 0)",
+                (f"{company}-{number}", company, title),
+            )
 
 
 @pytest.mark.attacker("page account")
@@ -42,7 +45,7 @@ def test_searches_for_very_many_words(tmp_path: Path, words: str) -> None:
     def note(statement: str) -> None:
         matched.extend(part for part in statement.split("'") if part.startswith('"'))
 
-    with contextlib.closing(Store(tmp_path)) as store:
+    with contextlib.closing(open_store(tmp_path)) as store:
         _insert(store, (words, words.strip()[:-1], "an invoice"))
         texts = TextIndex(store, tmp_path)
         texts.catch_up()
@@ -60,7 +63,7 @@ def test_a_search_stays_within_a_company(tmp_path: Path) -> None:
     """A word is sought among the pieces of its company alone. A term for the whole company would
     read all its jobs, so only a search without words has one."""
     matched: list[str] = []
-    with contextlib.closing(Store(tmp_path)) as store:
+    with contextlib.closing(open_store(tmp_path)) as store:
         _insert(store, ("Invoice 1", "a letter"))
         _insert(store, ("Invoice 1",), "Rival")
         texts = TextIndex(store, tmp_path)
