@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from cirrus_cloudlet.api import inventory, jobs
+from cirrus_cloudlet.api import inventory, jobs, location_client
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import QuotaFull, Refusal, RequestFault
@@ -40,6 +40,7 @@ _HEADERS = (
 _RETRY_AFTER_S = 10  # clients wait longer each time
 _READ = frozenset({"GET", "HEAD", "POST"})
 _CHANGE = frozenset({"GET", "POST"})  # HEAD changes nothing (RFC 9110, section 9.2.1)
+_POST = frozenset({"POST"})
 _PUT = frozenset({"PUT"})
 _ASK_FOR_KEY = {"WWW-Authenticate": "Bearer"}
 
@@ -51,7 +52,7 @@ class Endpoint(NamedTuple):
     ids: int
     answer: Callable[[Cloud, Call, Key, dict[str, str]], Awaitable[Response]] | None
     fields: frozenset[str] = frozenset()
-    role: Role = Role.PRINT  # that a key needs
+    role: Role = Role.PRINT  # that a key needs; an admin may also print
 
 
 _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
@@ -68,6 +69,18 @@ _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
     ("get", "location"): Endpoint(_READ, 2, inventory.get_location),
     ("put", "location"): Endpoint(
         _CHANGE, 2, inventory.put_location, inventory.LOCATION_FIELDS, Role.ADMIN
+    ),
+    ("client", "poll"): Endpoint(
+        _POST, 0, location_client.poll, location_client.POLL_FIELDS, Role.CLIENT
+    ),
+    ("client", "printers"): Endpoint(
+        _POST, 0, location_client.put_printers, location_client.PRINTER_FIELDS, Role.CLIENT
+    ),
+    ("client", "document"): Endpoint(
+        _READ, 4, location_client.get_document, location_client.DOCUMENT_FIELDS, Role.CLIENT
+    ),
+    ("client", "report"): Endpoint(
+        _POST, 4, location_client.report, location_client.REPORT_FIELDS, Role.CLIENT
     ),
 }
 
@@ -134,6 +147,20 @@ def _busy(text: str) -> Response:
     return PlainTextResponse(f"{text}\n", 429, {"Retry-After": str(_RETRY_AFTER_S)})
 
 
+def _check_role(has: Role, needs: Role) -> None:
+    """Raise RequestFault if a key's role is not enough for a request."""
+    if has is Role.CLIENT and needs is not Role.CLIENT:
+        raise RequestFault(403, "this API key may only fetch and report the jobs of its location")
+    if needs is Role.CLIENT and has is not Role.CLIENT:
+        raise RequestFault(403, "only a key with the role client may fetch jobs")
+    if needs is Role.ADMIN and has is not Role.ADMIN:
+        raise RequestFault(
+            403,
+            "this API key may only print; changing devices and locations needs the role admin"
+            " (on the server: cirrus-cloudlet key role)",
+        )
+
+
 async def _api(cloud: Cloud, call: Call) -> Response:
     path = call.path[1:]
     name = path[:1] if path[:1] in _ENDPOINTS else path[:2]
@@ -157,12 +184,7 @@ async def _api(cloud: Cloud, call: Call) -> Response:
         raise RequestFault(401, "unknown API key", _ASK_FOR_KEY)
     if endpoint.ids:
         jobs.check_company(key, call.path[3])
-    if endpoint.role is Role.ADMIN and key.role is not Role.ADMIN:
-        raise RequestFault(
-            403,
-            "this API key may only print; changing devices and locations needs the role admin"
-            " (on the server: cirrus-cloudlet key role)",
-        )
+    _check_role(key.role, endpoint.role)
     with cloud.shares.of(key.company).request():
         fields = await call.fields(endpoint.fields)
         return await endpoint.answer(cloud, call, key, fields)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cirrus_cloudlet.changes import change_inventory
+from cirrus_cloudlet.delivery.claims import Claims
 from cirrus_cloudlet.delivery.queue import Queue
+from cirrus_cloudlet.delivery.waiting import Waiting
 from cirrus_cloudlet.delivery.worker import Worker
 from cirrus_cloudlet.identity.openid import OpenId
 from cirrus_cloudlet.identity.settings import read_providers
@@ -15,6 +17,7 @@ from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER
 from cirrus_cloudlet.shares import Shares
 from cirrus_cloudlet.storage.access import Accounts
 from cirrus_cloudlet.storage.audit import Actor, Audit
+from cirrus_cloudlet.storage.clients import Clients
 from cirrus_cloudlet.storage.copies import Copies
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
@@ -69,12 +72,17 @@ class Cloud:
             self.previews.unused,
         )
         self.queue = Queue(self.store, self.copies)
+        self.clients = Clients(self.store)
+        self.claims = Claims(self.store, self.queue)
+        self.waiting = Waiting()
         self.worker = Worker(
             self.queue,
             self.inventory,
             self.documents.path,
             folder,
-            self._remove_old,
+            offer=self.waiting.tell,
+            sweep=self.claims.release_silent,
+            clean=self._remove_old,
         )
 
     def start(self) -> None:

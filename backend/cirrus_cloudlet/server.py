@@ -85,14 +85,20 @@ def serve(
             shown.enter_context(announce_server(address, port, bool(certificate), companies))
         name = f"[{host}]" if ":" in host else host
         url = f"{'https' if certificate else 'http'}://{name}:{port}/"
-        _Server(config, url, bound, lambda: begun(url, cloud)).run([bound])
+        _Server(config, url, bound, lambda: begun(url, cloud), cloud.waiting.end).run([bound])
 
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, url: str, listener: Listener, begun: Callable[[], str]
+        self,
+        config: uvicorn.Config,
+        url: str,
+        listener: Listener,
+        begun: Callable[[], str],
+        ending: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._ending = ending
         self._begun = begun
         self._url = url
         self._listener = listener
@@ -101,6 +107,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             print(f"Listening on {self._url}", self._begun(), sep="\n", flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()  # answers the requests that wait for something
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_IN_A_SECOND == 0:

@@ -24,6 +24,7 @@ class TcpProxy:
         answer_instead: a piece, the answer to the client, and how often; the server gets nothing.
         at_request: a piece, and a function to call once before the request goes on.
         at_answer: a piece, and a function to call once before the client gets the answer.
+        cut_answer: a piece, and after how many bytes its answer is cut; once.
         rewrite_answers: changes the server's bytes for the client.
         heads: the first lines of all requests.
         connections: the number of connections so far.
@@ -42,6 +43,7 @@ class TcpProxy:
         self.answer_instead: tuple[bytes, bytes, int] | None = None
         self.at_request: tuple[bytes, Callable[[], object]] | None = None
         self.at_answer: tuple[bytes, Callable[[], object]] | None = None
+        self.cut_answer: tuple[bytes, int] | None = None
         self.rewrite_answers: Callable[[bytes], bytes] = bytes
         self.heads: list[bytes] = []
         self.connections = 0
@@ -74,7 +76,10 @@ class TcpProxy:
         with client, connected as server:
             lose = threading.Event()
             act_then: list[Callable[[], object]] = []
-            back = threading.Thread(target=self._pump_back, args=(server, client, lose, act_then))
+            cuts: list[int] = []
+            back = threading.Thread(
+                target=self._pump_back, args=(server, client, lose, act_then, cuts)
+            )
             back.start()
             with contextlib.suppress(OSError):
                 while data := client.recv(16 * 1024):
@@ -91,9 +96,7 @@ class TcpProxy:
                         break
                     if self.lose_answers_after and self.lose_answers_after in data:
                         lose.set()
-                    if self.at_answer and self.at_answer[0] in data:
-                        act_then.append(self.at_answer[1])
-                        self.at_answer = None
+                    self._prepare_answer(data, cuts, act_then)
                     server.sendall(self._hidden(data))
                     self.sent_bytes += len(data)
                     if self.bytes_per_s:
@@ -101,6 +104,17 @@ class TcpProxy:
             with contextlib.suppress(OSError):
                 server.shutdown(socket.SHUT_WR)
             back.join()
+
+    def _prepare_answer(
+        self, data: bytes, cuts: list[int], act_then: list[Callable[[], object]]
+    ) -> None:
+        """Note what is to happen to the answer of a request, or before it."""
+        if self.cut_answer and self.cut_answer[0] in data:
+            cuts.append(self.cut_answer[1])
+            self.cut_answer = None
+        if self.at_answer and self.at_answer[0] in data:
+            act_then.append(self.at_answer[1])
+            self.at_answer = None
 
     def _answers(self, client: socket.socket, data: bytes) -> bool:
         """If `answer_instead` names this request, answer it here once it is complete."""
@@ -128,9 +142,17 @@ class TcpProxy:
         client: socket.socket,
         lose: threading.Event,
         act_then: list[Callable[[], object]],
+        cuts: list[int],
     ) -> None:
         with contextlib.suppress(OSError):
             while data := server.recv(16 * 1024):
+                if cuts:
+                    if cuts[0] < len(data):
+                        client.sendall(data[: cuts[0]])
+                        self.lost += 1
+                        _reset(client)
+                        return
+                    cuts[0] -= len(data)
                 while act_then:
                     act_then.pop()()
                 if lose.is_set():

@@ -28,8 +28,8 @@ _FIELDS = 100
 _TARGET = re.compile(rb"(?:https?://([^/?#]*))?(/.*)?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(r"(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::[0-9]*)?", re.ASCII)
 _VALUE_BYTES = 1024
-_LONG_VALUE_BYTES = {"targets": 64 * 1024} | dict.fromkeys(
-    ("props", "DefaultProps", "Notes", "Target", "job"), 8192
+_LONG_VALUE_BYTES = {"targets": 64 * 1024, "printers": 128 * 1024} | dict.fromkeys(
+    ("props", "DefaultProps", "Notes", "Target", "job", "have"), 8192
 )
 _CODINGS = {
     "identity": Compression.NONE,

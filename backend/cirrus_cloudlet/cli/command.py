@@ -33,17 +33,33 @@ _NOUNS = {
 
 
 def command(
-    name: str, help_text: str, *arguments: _Argument, **fixed: Any
+    name: str,
+    help_text: str,
+    *arguments: _Argument,
+    default_data: Path | None = None,
+    **fixed: Any,
 ) -> Callable[[_Run], _Run]:
     """Add the decorated function as a command, such as `key add`.
 
     The function gets the values of the command's arguments, and `fixed` values, as keywords.
+
+    Args:
+        default_data: the data folder if the command line names none.
     """
     noun, _, verb = name.rpartition(" ")
     if noun not in _VERBS:
         group = _VERBS[""].add_parser(noun, help=_NOUNS[noun])
         _VERBS[noun] = group.add_subparsers(required=True, metavar="VERB")
-    parser = _VERBS[noun].add_parser(verb, parents=[_DATA], help=help_text)
+    parents = [] if default_data else [_DATA]
+    parser = _VERBS[noun].add_parser(verb, parents=parents, help=help_text)
+    if default_data:
+        parser.add_argument(
+            "--data",
+            type=Path,
+            default=default_data,
+            metavar="DIR",
+            help="the data folder (%(default)s)",
+        )
     for names, settings in arguments:
         parser.add_argument(*names, **settings)
 

@@ -121,6 +121,8 @@ def _switch(
 _SWITCHES = (
     ("online", ANY_LOCATION, "deliver a location's documents", {"online": True}),
     ("offline", ANY_LOCATION, "keep a location's documents waiting", {"online": False}),
+    ("clients", ANY_LOCATION, "leave deliveries to the location's clients", {"clients": True}),
+    ("no-clients", ANY_LOCATION, "let this server deliver itself", {"clients": False}),
     *(
         (verb, form, text, fields)
         for form in (ANY_LOCATION, ANY_DEVICE)
@@ -135,6 +137,8 @@ _SWITCHES = (
 _SAID = {
     "online": "online: jobs are delivered",
     "offline": "offline: jobs wait",
+    "clients": "left to its clients: they fetch and deliver its jobs",
+    "no-clients": "served here: this server delivers its jobs",
     "enable": "enabled: it accepts jobs",
     "disable": "disabled: it refuses new jobs, and submitted jobs wait",
     "hold": "set to hold: each new job waits until its owner releases it",

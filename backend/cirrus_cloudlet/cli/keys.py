@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cirrus_cloudlet.api.answers import timestamp
+from cirrus_cloudlet.changes import change_inventory
 from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import tell, write_list
 from cirrus_cloudlet.cli.operator import OPERATOR
+from cirrus_cloudlet.cli.paths import ANY_LOCATION, find_place, join_path
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.storage.keys import Keys, Role
@@ -25,15 +27,31 @@ _NAME = argument("name", metavar="NAME")
         "--role",
         choices=[role.value for role in Role],
         default=Role.PRINT,
-        help="admin: the key may also change devices and locations (%(default)s)",
+        help="admin: the key may also change devices and locations; client: the key may only fetch"
+        " the jobs of --location (%(default)s)",
+    ),
+    argument(
+        "--location",
+        metavar=ANY_LOCATION,
+        help="the location of a key with the role client; its clients deliver its jobs from now on",
     ),
 )
-def _add_key(data: Path, company: str | None, name: str | None, role: str) -> None:
-    if company is not None and company not in InventoryFile(data).current().companies:
+def _add_key(
+    data: Path, company: str | None, name: str | None, role: str, location: str | None
+) -> None:
+    inventory = InventoryFile(data)
+    if company is not None and company not in inventory.current().companies:
         raise SettingsError(f"there is no company {company!r}")
+    if (role == Role.CLIENT) != (location is not None):
+        raise SettingsError("give --role client and --location together")
+    place: str | None = None
     with open_store(data) as store:
-        key = Keys(store).add(company, name, Role(role), OPERATOR)
+        if location is not None:
+            company, place = find_place(inventory.current(), location, ANY_LOCATION, company)
+            change_inventory(inventory, store, {(company, place): {"clients": True}}, OPERATOR)
+        key = Keys(store).add(company, name, Role(role), OPERATOR, place)
     whose = f"the company {company}" if company else "any company"
+    whose = f"the location {join_path(company or '', place)}" if place else whose
     tell(f"Added a key for {whose} with the role {role}. The key is shown only now.")
     print(key)
 
@@ -43,7 +61,12 @@ def _list_keys(data: Path) -> None:
     with open_store(data) as store:
         keys = Keys(store).all()
     rows = [
-        (key.name, key.company or "(any company)", timestamp(key.created) or "", key.role)
+        (
+            key.name,
+            key.company or "(any company)",
+            timestamp(key.created) or "",
+            f"{key.role} of {key.location}" if key.location else str(key.role),
+        )
         for key in keys
     ]
     write_list(rows, "name", "company", "created at", "role")
@@ -53,7 +76,7 @@ def _list_keys(data: Path) -> None:
     "key role",
     "give a key another role at once",
     _NAME,
-    argument("role", choices=[role.value for role in Role]),
+    argument("role", choices=[role.value for role in Role if role is not Role.CLIENT]),
 )
 def _set_role(data: Path, name: str, role: str) -> None:
     with open_store(data) as store:

@@ -26,7 +26,15 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         # imported late: these modules need the extra `cloudlet`
-        from cirrus_cloudlet.cli import accounts, audit, inventory, jobs, keys, serve  # noqa: F401 - they add commands
+        from cirrus_cloudlet.cli import (  # noqa: F401 - they add commands
+            accounts,
+            audit,
+            client,
+            inventory,
+            jobs,
+            keys,
+            serve,
+        )
 
         values = vars(PARSER.parse_args(arguments))
         perform = values.pop("run")

@@ -6,8 +6,10 @@ printer's language.
 
 from __future__ import annotations
 
+import enum
 import unicodedata
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from cirrus_cloudlet.delivery.ways import Delivery, DeliveryFault
 from cirrus_cloudlet.formats import is_printer_language
@@ -22,6 +24,7 @@ _OPTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "orientation": ("orientation-requested", {"1": "3", "2": "4"}),
     "scale": ("print-scaling", {"0": "fit", "1": "auto-fit", "2": "none"}),
 }
+_MARK = "cirrus-delivery"  # CUPS keeps attributes that it does not know
 _RENAMED = {"copies": "copies", "priority": "job-priority", "tray": "InputSlot", "size": "media"}
 
 
@@ -56,9 +59,40 @@ def deliver_printer(delivery: Delivery) -> str:
     job = delivery.job
     title = "".join(c for c in job.title if unicodedata.category(c) != "Cc") or "untitled"
     options = cups_options(delivery.props, job.format)
+    if delivery.mark:
+        options[_MARK] = delivery.mark
     try:
         number = cups.Connection().printFile(queue, str(delivery.document), title, options)
     except (cups.IPPError, cups.HTTPError, RuntimeError) as error:
         reason = str(error.args[-1]) if error.args else type(error).__name__
         raise DeliveryFault(f"CUPS queue {queue}: {reason}", again=True) from error
     return f"CUPS job {number} on {queue}"
+
+
+class Found(enum.Enum):
+    """What CUPS knows of a delivery that was interrupted."""
+
+    COMPLETE = "complete"  # CUPS has the document, and prints or has printed it
+    INCOMPLETE = "incomplete"  # CUPS has a job that never got its document
+    UNKNOWN = "unknown"
+
+
+def find_marked(queue: str, mark: str) -> Found:
+    """Ask CUPS for the job that was sent to a queue with this mark.
+
+    CUPS may have forgotten an old job, so a missing job says nothing.
+    """
+    try:
+        import cups
+    except ImportError:
+        return Found.UNKNOWN
+    wanted = [_MARK, "number-of-documents", "job-printer-uri"]
+    try:
+        jobs = cups.Connection().getJobs(which_jobs="all", requested_attributes=wanted)
+    except (cups.IPPError, cups.HTTPError, RuntimeError):
+        return Found.UNKNOWN
+    for job in jobs.values():
+        printer = str(job.get("job-printer-uri", "")).rpartition("/")[2]
+        if job.get(_MARK) == mark and unquote(printer) == queue:
+            return Found.COMPLETE if job.get("number-of-documents", 0) else Found.INCOMPLETE
+    return Found.UNKNOWN

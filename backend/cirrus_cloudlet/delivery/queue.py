@@ -63,10 +63,18 @@ class Queue:
 
     def list_ready(self, place: Place | None = None) -> list[Ready]:
         """List the oldest ready job of each key and device, or of each key for one device."""
+        return self._list_ready(*(place or ()))
+
+    def list_ready_at(self, company: str, location: str) -> list[Ready]:
+        """List the oldest ready job of each key and device at a location, oldest first."""
+        return self._list_ready(company, location)
+
+    def _list_ready(self, *ids: str) -> list[Ready]:
         low, high = "", _LAST
-        if place:
-            ((text,),) = self._store.execute("SELECT json_array(?, ?, ?)", *place)
-            low = f"{text[:-1]},"  # a queue is the same array, with the key behind
+        if ids:
+            marks = ", ".join("?" * len(ids))
+            ((text,),) = self._store.execute(f"SELECT json_array({marks})", *ids)
+            low = f"{text[:-1]},"  # a queue is the same array, with more ids behind
             high = low + _LAST
         rows = self._store.execute(OLDEST_READY, low, high)
         return [Ready(row["id"], Place(*row[1:4]), row["due"]) for row in rows]
@@ -115,18 +123,8 @@ class Queue:
         )
 
     def fail(self, job: Job, message: str, *, again: bool) -> None:
-        """Record a failed attempt: retry the job a few times if `again`, else hold it.
-
-        The message begins with `Error:`, like the API's errors. Clients recognize an error by that.
-        """
-        message = f"Error: {message}"
-        if not again:
-            self.rest(job, Step.HELD, message)
-        elif job.attempts < len(_BACKOFF_S):
-            self.rest(job, Step.READY, message, time.time() + _BACKOFF_S[job.attempts])
-        else:
-            message += f" (gave up after {job.attempts + 1} attempts); {JOB_WAITS}"
-            self.rest(job, Step.HELD, message)
+        """Record a failed attempt: retry the job a few times if `again`, else hold it."""
+        self.rest(job, *after_failure(job.attempts, message, again=again, now=time.time()))
 
     def wait(self, job: Job, message: str) -> None:
         """Deliver the job later; this attempt does not count."""
@@ -143,3 +141,22 @@ class Queue:
             " WHERE id = ? AND step = 'running'",
             *(step, message, due, time.time(), job.id),
         )
+
+
+def after_failure(
+    attempts: int, message: str, *, again: bool, now: float
+) -> tuple[Step, str, float]:
+    """What follows a failed attempt: the next step, the message, and the time of the next attempt.
+
+    The message begins with `Error:`, like the API's errors. Clients recognize an error by that.
+
+    Args:
+        attempts: how many attempts there were before this one.
+        again: whether another attempt may help.
+    """
+    message = f"Error: {message}"
+    if not again:
+        return Step.HELD, message, 0.0
+    if attempts < len(_BACKOFF_S):
+        return Step.READY, message, now + _BACKOFF_S[attempts]
+    return Step.HELD, f"{message} (gave up after {attempts + 1} attempts); {JOB_WAITS}", 0.0

@@ -47,6 +47,7 @@ class Delivery:
     folder: Path  # the base of relative targets
     aim: Callable[[str, str | None], None]  # gets target and path before anything is sent there
     stopping: Callable[[], bool]
+    mark: str = ""  # by which a printer can tell later whether it has the job
 
     def tags(self) -> dict[str, str]:
         """The values of the target's tags, each safe in a file name."""

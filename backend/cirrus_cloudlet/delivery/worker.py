@@ -4,7 +4,7 @@ Several devices are served at once, each with one job at a time, in order. Each 
 number of deliveries at once, because a command may take minutes. After a crash, an
 interrupted file delivery is repeated, and finds its own file if that was complete. An interrupted
 command or print is NOT repeated, because it may have had its effect: the job waits for
-`job retry`, with a message.
+`job retry`, with a message. The jobs of a location with clients are offered to those clients.
 """
 
 from __future__ import annotations
@@ -14,30 +14,38 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from cirrus_cloudlet.delivery import folders, printer, ways
+from cirrus_cloudlet.delivery import folders, ways
+from cirrus_cloudlet.delivery.kinds import deliver, waits_for_a_person
 from cirrus_cloudlet.delivery.queue import Place, Queue, Ready
-from cirrus_cloudlet.delivery.texts import in_charset_of
 from cirrus_cloudlet.errors import QuotaFull
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER, Device, DeviceType, Inventory
+from cirrus_cloudlet.inventory.inventory import (
+    DELIVERY_FOLDER,
+    Device,
+    DeviceType,
+    Inventory,
+    Location,
+)
 from cirrus_cloudlet.storage.jobs import Job, Step
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.2  # commands in other processes change jobs and locations without notice
 _AT_ONCE = 16  # of one company
 _CLEANING_EVERY_S = 3600.0
-_WAYS: Mapping[DeviceType, Callable[[ways.Delivery], str]] = {
-    DeviceType.FILE: folders.deliver_file,
-    DeviceType.PRINTER: printer.deliver_printer,
-    DeviceType.COMMAND: ways.deliver_command,
-}
+_SWEEPING_EVERY_S = 30.0
 
 
 class Worker:
-    """Deliveries of one data folder, in threads of their own, from `start` to `stop`."""
+    """Deliveries of one data folder, in threads of their own, from `start` to `stop`.
+
+    Args:
+        offer: gets each place whose job is due and is left to the clients of its location.
+        sweep: takes jobs from clients that are silent.
+        clean: removes what is old.
+    """
 
     def __init__(
         self,
@@ -45,12 +53,17 @@ class Worker:
         inventory: InventoryFile,
         document_path: Callable[[str], Path],
         folder: Path,
+        *,
+        offer: Callable[[Place], None],
+        sweep: Callable[[], None],
         clean: Callable[[], None],
     ) -> None:
         self._queue = queue
         self._inventory = inventory
         self._document_path = document_path
         self._folder = folder / DELIVERY_FOLDER
+        self._offer = offer
+        self._sweep = sweep
         self._clean = clean
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -101,12 +114,15 @@ class Worker:
 
     def _do_rounds(self, version: Callable[[], int]) -> None:
         """Look for jobs until the server stops. `version` changes with each change of a job."""
-        next_cleaning = next_poll = 0.0
+        next_cleaning = next_sweeping = next_poll = 0.0
         while not self._stopping.is_set():
             try:
                 if time.monotonic() >= next_cleaning:
                     next_cleaning = time.monotonic() + _CLEANING_EVERY_S
                     self._clean()
+                if time.monotonic() >= next_sweeping:
+                    next_sweeping = time.monotonic() + _SWEEPING_EVERY_S
+                    self._sweep()
                 if time.monotonic() >= next_poll:
                     next_poll = time.monotonic() + _POLL_S
                     self._poll(version())
@@ -131,18 +147,21 @@ class Worker:
         self._seen = seen
 
     def _begin(self, place: Place) -> None:
-        if self._device(place):
+        if self._find(place):
             for ready in self._queue.list_ready(place):
                 self._begin_ready(ready)
 
     def _begin_ready(self, ready: Ready) -> None:
-        device = self._device(ready.place)
-        if not device:
+        found = self._find(ready.place)
+        if not found:
             return
         if ready.due > time.time():
             self._next_due = min(self._next_due, ready.due)
             return
-        place = ready.place
+        (location, device), place = found, ready.place
+        if location.leaves_to_clients(device):
+            self._offer(place)
+            return
         with self._lock:
             company_busy = sum(each.company == place.company for each in self._busy)
             if place in self._busy or company_busy >= _AT_ONCE or self._stopping.is_set():
@@ -151,12 +170,12 @@ class Worker:
             self._busy.add(place)
         threading.Thread(target=self._deliver, args=(ready, device), daemon=True).start()
 
-    def _device(self, place: Place) -> Device | None:
-        """The device at a place, if it takes jobs now."""
+    def _find(self, place: Place) -> tuple[Location, Device] | None:
+        """The location and the device of a place, if the device takes jobs now."""
         location, device = self._inventory.current().find(*place)
         if not location or not location.online or location.inactive:
             return None
-        return device if device and not device.inactive else None
+        return (location, device) if device and not device.inactive else None
 
     def _deliver(self, ready: Ready, device: Device) -> None:
         place = ready.place
@@ -174,23 +193,19 @@ class Worker:
             self.notice([*postponed, place])
 
     def _deliver_begun(self, job: Job, device: Device) -> None:
-        way = _WAYS.get(device.type)
-        if way is None:  # a viewer: a browser user saves, trashes or deletes the job
+        if waits_for_a_person(device):
             self._queue.aim(job, device.target, None)
             self._queue.rest(job, Step.HELD)
             return
         try:
-            with in_charset_of(device, job, self._document_path(job.document)) as document:
-                delivery = ways.Delivery(
-                    job=job,
-                    device=device,
-                    document=document,
-                    props={**device.props, **job.props},
-                    folder=self._folder,
-                    aim=functools.partial(self._queue.aim, job),
-                    stopping=self._stopping.is_set,
-                )
-                message = way(delivery)
+            message = deliver(
+                job,
+                device,
+                self._document_path(job.document),
+                self._folder,
+                functools.partial(self._queue.aim, job),
+                self._stopping.is_set,
+            )
         except QuotaFull as full:
             advice = f"waiting until documents are moved out of {self._folder}"
             self._queue.wait(job, f"the delivery folder is full ({full}); {advice}")

@@ -80,7 +80,11 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place with devices; documents wait while it is not `online`."""
+    """A place with devices; documents wait while it is not `online`.
+
+    Attributes:
+        clients: clients at the location fetch and deliver its jobs, instead of this server.
+    """
 
     company: str
     id: str
@@ -92,11 +96,16 @@ class Location:
     inactive: bool = False
     hold: bool = False  # of all devices here, except those of the type viewer
     browser: bool = False
+    clients: bool = False
     devices: dict[str, Device] = field(default_factory=dict)
 
     def holds(self, device: Device) -> bool:
         """Whether a device's jobs wait for their owners' release. A viewer needs none."""
         return (self.hold or device.hold) and device.type is not DeviceType.VIEWER
+
+    def leaves_to_clients(self, device: Device) -> bool:
+        """Whether the location's clients deliver a device's jobs. A viewer's need no delivery."""
+        return self.clients and device.type is not DeviceType.VIEWER
 
 
 # how `Limits.largest_bytes` comes about, for people

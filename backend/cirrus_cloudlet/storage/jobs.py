@@ -55,6 +55,7 @@ class Step(enum.StrEnum):
 
     READY = "ready"  # deliver the job when it is due
     RUNNING = "running"  # a delivery is running
+    CLAIMED = "claimed"  # a client of the location has the job
     HELD = "held"  # wait for a person
     UNRELEASED = "unreleased"  # wait until the owner releases the job
     DONE = "done"
@@ -276,7 +277,7 @@ def release_message(held_for: str | None) -> str:
 
 def can_retry(state: JobState, step: Step) -> bool:
     """Tell whether a delivery was begun and is not running now."""
-    return state is JobState.RECEIVED and step is not Step.RUNNING
+    return state is JobState.RECEIVED and step not in (Step.RUNNING, Step.CLAIMED)
 
 
 def select_jobs(store: Store, conditions: str, *values: object) -> list[Job]:

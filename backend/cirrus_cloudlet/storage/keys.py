@@ -13,31 +13,60 @@ from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.engine import Connection
 from cirrus_cloudlet.translation import marked
 
-_SELECT_KEYS = "SELECT name, company, created, role FROM api_key "
+_SELECT_KEYS = "SELECT name, company, created, role, location FROM api_key "
 
 
 class Role(enum.StrEnum):
-    """What an API key may do: an `admin` may also change devices and locations."""
+    """What an API key may do.
+
+    An `admin` may also change devices and locations. A `client` may only fetch the jobs of its
+    location and report on them.
+    """
 
     PRINT = "print"
     ADMIN = "admin"
+    CLIENT = "client"
 
 
 class Key(NamedTuple):
-    """An API key; `company` is None if the key is valid for any company."""
+    """An API key.
+
+    Attributes:
+        company: None if the key is valid for any company.
+        location: the one location of a key with the role `client`; None for other keys.
+    """
 
     name: str
     company: str | None
     created: float
     role: Role
+    location: str | None = None
 
 
 class Keys:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, company: str | None, name: str | None, role: Role, by: Actor) -> str:
-        """Make a key, and return it; raise SettingsError if the name is taken or unprintable."""
+    def add(
+        self,
+        company: str | None,
+        name: str | None,
+        role: Role,
+        by: Actor,
+        location: str | None = None,
+    ) -> str:
+        """Make a key, and return it.
+
+        Args:
+            location: of a key with the role `client`, which also needs a company.
+
+        Raises:
+            SettingsError: the name is taken or unprintable, or role and location do not fit.
+        """
+        if (role is Role.CLIENT) != (company is not None and location is not None):
+            raise SettingsError(
+                marked("a key for a location needs the role client, and vice versa")
+            )
         if name is not None:
             check_name(name)
         key = new_secret()
@@ -46,19 +75,31 @@ class Keys:
                 taken = {row["name"] for row in db.execute("SELECT name FROM api_key")}
                 name = next(n for i in range(len(taken) + 1) if (n := f"key-{i + 1}") not in taken)
             if not db.execute(
-                "INSERT INTO api_key (name, digest, company, created, role)"
-                " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (name, digest(key), company, time.time(), role),
+                "INSERT INTO api_key (name, digest, company, created, role, location)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (name, digest(key), company, time.time(), role, location),
             ).rowcount:
                 raise SettingsError(marked("key {name!r} already exists"), name=name)
-            record(db, by, "key add", name, company, role=role)
+            record(db, by, "key add", name, company, role=role, location=location)
         return key
 
     def set_role(self, name: str, role: Role, by: Actor) -> None:
-        """Give a key a role at once; raise SettingsError if there is none of this name."""
+        """Give a key a role at once.
+
+        Raises:
+            SettingsError: there is no such key, or the change is from or to the role `client`.
+        """
         with self._store.transaction() as db:
             company = self._company(db, name, by)
-            db.execute("UPDATE api_key SET role = ? WHERE name = ?", (role, name))
+            if (
+                role is Role.CLIENT
+                or not db.execute(
+                    "UPDATE api_key SET role = ? WHERE name = ? AND location IS NULL", (role, name)
+                ).rowcount
+            ):
+                raise SettingsError(
+                    marked("a key with the role client keeps this role; add another key instead")
+                )
             record(db, by, "key role", name, company, role=role)
 
     def revoke(self, name: str, by: Actor) -> None:
@@ -87,4 +128,7 @@ class Keys:
 
     def _select(self, which: str, *values: object) -> list[Key]:
         rows = self._store.execute(_SELECT_KEYS + which, *values)
-        return [Key(name, company, created, Role(role)) for name, company, created, role in rows]
+        return [
+            Key(name, company, created, Role(role), location)
+            for name, company, created, role, location in rows
+        ]

@@ -270,6 +270,33 @@ CREATE INDEX job_failed_at ON job (company, location)
     WHERE step = 'held' AND substr(message, 1, 6) = 'Error:';
 ALTER TABLE transition ADD COLUMN step TEXT NOT NULL DEFAULT '';
 """,
+    # client: the programs that fetch a location's jobs; claim: a job that one of them has. A claim
+    # is active until the job is given up; an inactive one remains for a late report.
+    """
+ALTER TABLE api_key ADD COLUMN location TEXT;
+CREATE TABLE client (
+    company TEXT NOT NULL,
+    location TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    heard REAL NOT NULL,
+    printers TEXT NOT NULL DEFAULT '[]',
+    PRIMARY KEY (company, location, id)
+) STRICT;
+CREATE TABLE claim (
+    job TEXT PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,
+    company TEXT NOT NULL,
+    location TEXT NOT NULL,
+    device TEXT NOT NULL,
+    client TEXT NOT NULL,
+    token TEXT NOT NULL UNIQUE,
+    active INTEGER NOT NULL DEFAULT 1,
+    begun REAL
+) STRICT;
+CREATE UNIQUE INDEX claim_device ON claim (company, location, device) WHERE active = 1;
+CREATE INDEX claim_client ON claim (company, location, client);
+""",
 )
 # a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself

@@ -42,6 +42,6 @@ ROUTES = (
     Route(f"{_PATH}/*/revoke", "POST", _revoke, Who.ADMINISTRATOR),
     *(
         Route(f"{_PATH}/*/{role}", "POST", partial(_set_role, role), Who.ADMINISTRATOR)
-        for role in Role
+        for role in (Role.PRINT, Role.ADMIN)
     ),
 )
