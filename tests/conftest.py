@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from cloudlet_server import CloudletServer
 from paths import WELCOME
 from print_site import PrintSite
+
+pytest_plugins = ["tiers"]
 
 # tests read English messages, whatever the user's language
 for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
@@ -24,10 +25,6 @@ os.environ["LANG"] = "C.UTF-8"
 # as Ctrl-C does.
 for _number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(_number, signal.default_int_handler)
-
-# machines are busy, so examples have no time limit
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 _LONGEST_FIRST = (
     *("packaging", "applications", "faults", "e2e"),

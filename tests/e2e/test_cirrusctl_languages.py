@@ -28,6 +28,7 @@ def said(site: PrintSite, language: str, *arguments: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.sampled(language=["ja"])
 @pytest.mark.parametrize(
     ("language", "texts"),
     [

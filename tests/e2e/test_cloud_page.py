@@ -244,6 +244,7 @@ def test_without_scripts(browser: Browser, site: PrintSite) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+@pytest.mark.sampled(scheme=["dark"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible(
     browser: Browser, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path, scheme: str

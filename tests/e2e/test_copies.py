@@ -63,6 +63,7 @@ def printed(site: PrintSite, device: str, queue: str, *words: str | Path) -> dic
     return site.cloud_jobs(device, before + 1)[-1]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("copies", "options"),
     [

@@ -35,6 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return corpus_files.make(tmp_path_factory.mktemp("corpus"))
 
 
+@pytest.mark.sampled(language=["pdf"])
 @pytest.mark.parametrize("language", _PRINTED)
 def test_as_with_the_driver_of_cups(corpus: Corpus, files: list[Path], language: str) -> None:
     """Pages, their sizes, their pictures and the counted sheets are the same."""
@@ -45,6 +46,7 @@ def test_as_with_the_driver_of_cups(corpus: Corpus, files: list[Path], language:
             assert bool(comparison.differences) is is_better, comparison
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("language", ["pdf", "ps"])
 @pytest.mark.parametrize(
     ("name", "options", "size", "differences"),

@@ -106,6 +106,7 @@ def cups(printers: PrinterSite) -> Iterator[PrivateCups]:
         yield started
 
 
+@pytest.mark.sampled(device=["Declared"])
 @pytest.mark.parametrize("device", ["Plain", "Declared"])
 def test_each_option(
     printers: PrinterSite, cups: PrivateCups, pdfs: dict[int, Path], device: str

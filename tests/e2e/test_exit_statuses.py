@@ -18,9 +18,6 @@ DONE, USAGE = ExitStatus.DONE, ExitStatus.USAGE
 UNKNOWN, CUPS, CONFIGURATION = ExitStatus.UNKNOWN, ExitStatus.CUPS, ExitStatus.CONFIGURATION
 
 CASES = [
-    *[([command, "--help"], DONE) for command in COMMANDS],
-    *[([command, "--nonsense"], USAGE) for command in COMMANDS],
-    *[([command, "too", "many", "words"], USAGE) for command in COMMANDS],
     (["nonsense"], USAGE),
     ([], USAGE),
     (["queues"], DONE),
@@ -52,8 +49,26 @@ def site() -> Iterator[PrintSite]:
         yield own
 
 
+@pytest.mark.sampled
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(("--help",), DONE), (("--nonsense",), USAGE), (("too", "many", "words"), USAGE)],
+)
+def test_each_command(
+    site: PrintSite, command: str, words: tuple[str, ...], status: ExitStatus
+) -> None:
+    """Each command has the status of a command line that is right, or wrong."""
+    _check(site, [command, *words], status)
+
+
 @pytest.mark.parametrize(("words", "status"), CASES, ids=lambda each: str(each))
 def test_a_healthy_site(site: PrintSite, words: list[str], status: ExitStatus) -> None:
+    """Each command has the status of what it finds."""
+    _check(site, words, status)
+
+
+def _check(site: PrintSite, words: list[str], status: ExitStatus) -> None:
     """The status is the same for people and for programs, which get the error as JSON."""
     done = site.cirrusctl(*words)
     assert done.returncode == status, done.stdout + done.stderr

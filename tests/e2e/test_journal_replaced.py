@@ -51,6 +51,7 @@ def held_job(site: PrintSite, queue: str) -> int:
     return job_id
 
 
+@pytest.mark.sampled(change=[put_backup_in_place, delete_folder])
 @pytest.mark.parametrize(
     "change",
     [put_backup_in_place, delete_database, delete_one_file, delete_folder],

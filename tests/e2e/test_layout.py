@@ -25,6 +25,7 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("by_stdin", [False, True], ids=["file", "stdin"])
 @pytest.mark.parametrize("raw", [False, True], ids=["filtered", "raw"])
 @pytest.mark.parametrize("driver", ["own", "generic", "none"])

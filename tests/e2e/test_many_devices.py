@@ -78,6 +78,7 @@ def test_every_device_is_listed_and_so_are_the_other_backends(hostile: PrintSite
     assert "Bad line from" not in hostile.cups.error_log()
 
 
+@pytest.mark.complete
 def test_every_device_has_its_own_driver(hostile: PrintSite) -> None:
     """The device id finds the device's driver, which can be fetched and loaded."""
     listed = hostile.cups.run("lpinfo", "-m").splitlines()
@@ -99,6 +100,7 @@ def test_every_device_has_its_own_driver(hostile: PrintSite) -> None:
         assert done.returncode == 0
 
 
+@pytest.mark.complete
 def test_locale_of_another_charset(hostile: PrintSite) -> None:
     """The lines are UTF-8 whatever LANG cupsd passes on, because CUPS reads UTF-8."""
     env = {

@@ -96,6 +96,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("steps", [_PRINT_JOB, _CREATE_JOB], ids=["print", "create-and-send"])
 @pytest.mark.parametrize(
     ("kind", "wishes", "props", "pages"),

@@ -85,6 +85,7 @@ def test_text_through_the_driver(site: PrintSite, tmp_path: Path) -> None:
     assert (delivered["ext"], len(PdfReader(delivered["document"]).pages)) == ("pdf", 1)
 
 
+@pytest.mark.sampled(driver=[False])
 @pytest.mark.parametrize("driver", [False, True], ids=["raw", "filtered"])
 def test_60_mb(site: PrintSite, tmp_path: Path, driver: bool) -> None:
     """A large job arrives whole, in segments, and shows its progress."""
@@ -201,6 +202,7 @@ def test_several_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int, Pat
     assert [j for j in site.cloud.jobs() if j["device"] == device] == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("sheets", ["standard,none", "none,standard", "standard,standard"])
 @pytest.mark.parametrize("driver", ["own", "foreign"])
 def test_banner_pages(site: PrintSite, pdfs: dict[int, Path], sheets: str, driver: str) -> None:

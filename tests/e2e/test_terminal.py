@@ -30,6 +30,7 @@ def terminal(own_site: PrintSite, request: pytest.FixtureRequest) -> Iterator[Te
         yield terminal
 
 
+@pytest.mark.sampled(terminal=[120])
 def test_setup(own_site: PrintSite, terminal: Terminal) -> None:
     """Each question is a line with its answer, and a page is delivered at the end."""
     shutil.rmtree(own_site.config)
@@ -59,6 +60,7 @@ def test_setup(own_site: PrintSite, terminal: Terminal) -> None:
     assert own_site.key not in terminal.before()
 
 
+@pytest.mark.sampled(terminal=[80])
 def test_watch(own_site: PrintSite, terminal: Terminal, pdfs: dict[int, Path]) -> None:
     """Jobs change in place, even more jobs than lines; the screen is restored at the end."""
     noise = own_site.root / "noise"

@@ -307,6 +307,7 @@ def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int)
     assert len(site.cloud.jobs()) == 2
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("size", [1000, 700_000], ids=["putfile", "segments"])
 @pytest.mark.parametrize("policy", ["hold", "resubmit", "drop"])
 def test_lost_answer_of_a_server_that_knows_keys(

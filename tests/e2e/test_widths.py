@@ -65,6 +65,7 @@ def lines_at(site: PrintSite, width: int, *words: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines()]
 
 
+@pytest.mark.complete
 def test_every_command(wordy: PrintSite) -> None:
     """Each line fits, but for single words that are longer than the terminal. Each word is a word
     of the output without a terminal, or has been shortened with an ellipsis."""

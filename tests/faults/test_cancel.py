@@ -32,6 +32,7 @@ def slow() -> Iterator[PrintSite]:
         yield site
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("moment", ["at_request", "at_answer"])
 @pytest.mark.parametrize("step", STEPS)
 def test_cancel(slow: PrintSite, tmp_path: Path, step: str, moment: str) -> None:

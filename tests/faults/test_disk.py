@@ -36,6 +36,7 @@ def test_state_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
     assert len(site.cloud.jobs()) == 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("moment", ["at_request", "at_answer"])
 @pytest.mark.parametrize("piece", [b"&index=0", b"&index=1", b"POST /api/submitfile"])
 def test_state_folder_gets_full(

@@ -52,6 +52,7 @@ def _print(
     return queue, job_id, lambda: [document(job) for job in site.cloud_jobs(device, 1)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("step", STEPS)
 def test_worker(faulty: PrintSite, tmp_path: Path, step: str, moment: str) -> None:
@@ -74,6 +75,7 @@ def test_worker(faulty: PrintSite, tmp_path: Path, step: str, moment: str) -> No
     assert site.cups.printer(queue)["printer-state"] == 3
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("step", STEPS)
 def test_supervisor(faulty: PrintSite, tmp_path: Path, step: str) -> None:
     """CUPS counts a job as completed when the process that it sees is killed, and rightly."""
@@ -89,6 +91,7 @@ def test_supervisor(faulty: PrintSite, tmp_path: Path, step: str) -> None:
     assert documents() == [path.read_bytes()]
 
 
+@pytest.mark.sampled(seed=[0], faulty=["warm"])
 @pytest.mark.parametrize("seed", range(4))
 def test_at_any_moment(faulty: PrintSite, tmp_path: Path, seed: int) -> None:
     """The worker is killed at random moments, three times in a row."""
@@ -109,6 +112,7 @@ def test_at_any_moment(faulty: PrintSite, tmp_path: Path, seed: int) -> None:
     assert documents() == [path.read_bytes()]
 
 
+@pytest.mark.sampled(faulty=["cold"])
 def test_every_run_is_killed(faulty: PrintSite, tmp_path: Path) -> None:
     """A job whose runs are all killed is held with a message; released, it prints."""
     site = faulty

@@ -19,6 +19,7 @@ from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
 COMPLETED = 9
+pytestmark = pytest.mark.sampled(watched=["cold"])
 
 
 @pytest.fixture(params=["cold", "warm"])
@@ -106,6 +107,7 @@ def test_worker_when_the_cloud_has_all_of_several_files(
     assert len(watched.cloud.jobs()) == 2
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("knows_keys", [True, False])
 def test_while_it_is_submitted(watched: PrintSite, knows_keys: bool) -> None:
     """A server that knows a repeated submit prints once; with other servers, a person decides."""

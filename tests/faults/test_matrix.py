@@ -35,6 +35,7 @@ def faulty(request: pytest.FixtureRequest) -> Iterator[PrintSite]:
         yield site
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("request_name", REQUESTS)
 def test_once_or_held(faulty: PrintSite, tmp_path: Path, request_name: str, fault: str) -> None:
@@ -71,6 +72,7 @@ def test_once_or_held(faulty: PrintSite, tmp_path: Path, request_name: str, faul
     assert site.cups.printer(queue)["printer-state"] == 3
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("is_taken", [True, False])
 @pytest.mark.parametrize("request_name", ["putfile", "submitfile"])
 def test_an_id_that_another_job_has(
@@ -156,6 +158,7 @@ def patient() -> Iterator[PrintSite]:
         yield site
 
 
+@pytest.mark.sampled(fault=["no server"])
 @pytest.mark.parametrize("fault", LASTING)
 def test_held_and_released_by_itself(patient: PrintSite, tmp_path: Path, fault: str) -> None:
     """From each request on, the job is held, resumes without a person, and prints once."""

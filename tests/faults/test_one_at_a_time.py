@@ -67,6 +67,7 @@ REFUSALS: dict[str, Callable[[], Answer | Reset]] = {
 }
 
 
+@pytest.mark.sampled(refusal=["short", "reset"])
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_found_and_remembered(own_site: PrintSite, tmp_path: Path, refusal: str) -> None:
     """The first job detects the limit and prints; the next job does not try again."""

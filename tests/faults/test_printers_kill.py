@@ -72,6 +72,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize(("victim", "step"), CASES)
 def test_one_is_killed(faulty: Faulty, victim: str, step: str, moment: str) -> None:
@@ -162,6 +163,7 @@ def test_a_service_that_is_killed_while_documents_come(faulty: Faulty) -> None:
     assert site.print(WELCOME.read_bytes()) == job_id + 1
 
 
+@pytest.mark.sampled(seed=[0])
 @pytest.mark.parametrize("seed", range(3))
 def test_at_any_moment(faulty: Faulty, seed: int) -> None:
     """The service, its starter or a run is killed at a random part of an upload, repeatedly.

@@ -51,6 +51,7 @@ def heal(line: TcpProxy) -> None:
 MAY_END = {"404", "quota", "Error text", "wrong number"}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("request_name", REQUESTS)
 def test_once_or_refused(faulty: Faulty, request_name: str, fault: str) -> None:
@@ -76,6 +77,7 @@ def test_once_or_refused(faulty: Faulty, request_name: str, fault: str) -> None:
     eventually(lambda: not list((site.state / "printers" / "spool").iterdir()))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("is_taken", [True, False])
 @pytest.mark.parametrize("request_name", ["putfile", "submitfile"])
 def test_an_id_that_another_job_has(faulty: Faulty, request_name: str, is_taken: bool) -> None:

@@ -102,6 +102,7 @@ def test_a_stop_while_the_cloud_hangs(faulty: Faulty, moment: str) -> None:
     assert not site.log().count("Traceback")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("piece", [b"/api/putsegment", b"/api/submitfile"])
 @pytest.mark.parametrize("moment", ["at_request", "at_answer"])
 def test_cancel_while_the_document_is_sent(faulty: Faulty, piece: bytes, moment: str) -> None:

@@ -12,6 +12,7 @@ SHORT_S = 12.0
 SEEDS = [("kills", 1), ("kills", 3), ("faults", 1), ("restored", 1)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("is_warm", [False, True])
 @pytest.mark.parametrize(("kind", "seed"), SEEDS)
 def test_everything_is_delivered(kind: str, seed: int, is_warm: bool) -> None:

@@ -10,6 +10,7 @@ import pytest
 from clean_system import CleanSystem
 
 CLONE = "cirrus-bridge"
+pytestmark = pytest.mark.complete
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clean_system import RELEASES
 from packaged_site import PackagedSite
 from paths import WELCOME
 from print_site import eventually
@@ -16,6 +17,7 @@ URL = "http://127.0.0.1:27082"
 CURL = ("curl", "-sS", "--fail-with-body", "--noproxy", "*")
 
 
+@pytest.mark.sampled(release=RELEASES[:1])
 @pytest.mark.timeout(900)
 def test_the_service(packages: Path, release: str) -> None:
     """The service prints into its folder and to a queue, runs a command, and shows a page.

@@ -30,6 +30,7 @@ def _commands(heading: str) -> list[str]:
     return block.splitlines()
 
 
+@pytest.mark.complete
 @pytest.mark.timeout(1800)
 def test_life_of_the_containers(packages: Path) -> None:
     """install.md's commands alone start containers that print, for a CUPS outside of them.

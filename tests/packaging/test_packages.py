@@ -268,6 +268,7 @@ def test_a_face_is_enough(packages: Path) -> None:
     assert _run("rpm", "-qp", "--recommends", rpm).split() == ["cups", "cups-filters"]
 
 
+@pytest.mark.complete
 def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
     """The second build waits for the first, because both use one folder."""
     place = REPO / "build" / "lock"
@@ -283,6 +284,7 @@ def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("*.deb"))) == 3
 
 
+@pytest.mark.complete
 def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
     """A build from scratch gives the same bytes in another folder, on another host.
 

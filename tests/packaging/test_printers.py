@@ -15,6 +15,7 @@ import images
 from cirrus_bridge.config.accounts import set_account
 from cirrus_bridge.ipp.message import Attribute, Group, Message, Operation, decode, encode
 from cirrus_bridge.ipp.values import MimeType, Name, Uri
+from clean_system import RELEASES
 from packaged_site import CONFIGURATION, KEYS, PackagedSite
 from paths import WELCOME
 from print_site import eventually
@@ -28,6 +29,7 @@ CURL = ("curl", "-sS", "--insecure", "--noproxy", "*", "-H", "Content-Type: appl
 NOT_OURS = ("/srv/", "/proc/", "/sys/", "/run/", "/tmp/", "/var/tmp/", "/var/log/", "/var/lib/apt/")
 
 
+@pytest.mark.sampled(release=RELEASES[:1])
 @pytest.mark.timeout(900)
 def test_the_service(packages: Path, release: str) -> None:
     """Without CUPS, a client prints, with an account if that is required. An upgrade and a removal

@@ -18,6 +18,7 @@ from print_site import eventually
 from systems_table import record
 from terminal import PROMPT, SHELL, Terminal
 
+pytestmark = pytest.mark.complete
 HEADING = "## Your first page"
 CHANGES = {"#waittimeout = 60": "waittimeout = 3"}
 GENERIC = "drv:///cirrus-bridge.drv/cirrus-generic-pdf.ppd"

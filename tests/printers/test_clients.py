@@ -186,6 +186,7 @@ def test_ios_asks_for_the_printer(site: PrinterSite) -> None:
     assert {"W8", "SRGB24", "DM1"} <= set(printer.keywords("urf-supported"))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dpi", [300, 600])
 @pytest.mark.parametrize("colors", ["sgray", "srgb"])
 def test_ios_prints_urf(site: PrinterSite, tmp_path: Path, colors: str, dpi: int) -> None:
@@ -246,6 +247,7 @@ def test_android_falls_back_to_ipp_1_1(site: PrinterSite) -> None:
         assert answer.version == (version if version[0] < 9 else (2, 0))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("sides", "back"),
     [

@@ -143,6 +143,7 @@ def _names(machine: LanMachine) -> list[str]:
     return list(machine.find("_ipps._tcp", "--exec", "echo", "{service_name}", ";"))
 
 
+@pytest.mark.sampled(at=[1])
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_name_that_avahi_announces(machines: list[LanMachine], at: int) -> None:
     """A service of Avahi keeps its name, be Avahi on this machine or on the other one."""
@@ -157,6 +158,7 @@ def test_a_name_that_avahi_announces(machines: list[LanMachine], at: int) -> Non
         machines[at].publish("")
 
 
+@pytest.mark.sampled(at=[0])
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_name_that_avahi_wants_later(machines: list[LanMachine], at: int) -> None:
     """Our printer keeps its name, and Avahi takes another one."""
@@ -225,6 +227,7 @@ def _asked_directly(machine: LanMachine) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.complete
 def test_a_hundred_printers(machines: list[LanMachine]) -> None:
     """All printers are found, although no receiver has room for all messages at once."""
     here, there = machines

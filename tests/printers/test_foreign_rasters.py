@@ -35,6 +35,7 @@ def _cups(media_type: str, colors: str, target: Path) -> None:
         subprocess.run(command, env=environ, stdout=file, stderr=subprocess.PIPE, check=True)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("colors", COLORS)
 @pytest.mark.parametrize("media_type", DEVICES)
 @pytest.mark.parametrize("writer", ["Ghostscript", "CUPS"])

@@ -50,6 +50,7 @@ def _pictures(count: int) -> Iterator[Picture]:
         yield Picture(width, rows)
 
 
+@pytest.mark.sampled(media_type=["image/urf"])
 @pytest.mark.parametrize("media_type", ["image/pwg-raster", "image/urf"])
 def test_many_pages(media_type: str, tmp_path: Path) -> None:
     """500 pages in color (13 GB of pixels) take no more memory than two pages."""

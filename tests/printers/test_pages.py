@@ -74,6 +74,7 @@ def named(site: PrinterSite, device: str) -> str:
     return next(name for name in names if f"-{device.lower()}-" in name)
 
 
+@pytest.mark.sampled(scheme=["light"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_are_accessible(
     site: PrinterSite, browser: Browser, tmp_path: Path, scheme: str

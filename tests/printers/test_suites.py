@@ -103,6 +103,7 @@ def test_documents_of_the_suites(site: PrinterSite, ours: dict[str, Results]) ->
     assert all(job.text("job-state-message").startswith("The job was canceled") for job in others)
 
 
+@pytest.mark.complete
 def test_peer(ours: dict[str, Results], tmp_path: Path) -> None:
     """Our printer fails no test that CUPS's own one passes. `ippeveprinter` needs Avahi."""
     few = Suites(tmp_path / "suites", keeps_raster=_is_for_peer, delay_s=0.2)
