@@ -55,7 +55,7 @@ type = "file"
 class PrinterSite:
     """A context manager: a cloud with the device Paris:Laser1, and `cirrus-printers` for it.
 
-    `server` (HOST:PORT) is the way to the cloud, such as a proxy.
+    `server` (HOST:PORT) is the way to the cloud, such as a proxy. With a `ca_file`, it speaks TLS.
     """
 
     def __init__(self, settings: str = "", inventory: str = INVENTORY) -> None:
@@ -78,6 +78,7 @@ class PrinterSite:
         self.port, self.tls_port = reserved_port(self), reserved_port(self)
         self.settings = settings
         self.server = self.cloud.url.partition("://")[2]
+        self.ca_file: Path | None = None
         self.program: Program[str] | None = None
 
     def __enter__(self) -> Self:
@@ -97,7 +98,8 @@ class PrinterSite:
             self.settings if "devices" in self.settings else f'devices = ["*:*"]\n{self.settings}'
         )
         (self.config / "bridge.toml").write_text(
-            '[defaults]\nencryption = "never"\n[upload]\nread_timeout_s = 10\n'
+            f'[defaults]\nencryption = "{"required" if self.ca_file else "never"}"\n'
+            "[upload]\nread_timeout_s = 10\n"
             f"[printers]\nport = {self.port}\nannounce = false\n"
             f"tls_port = {self.tls_port}\n{text}\n"
         )
@@ -106,6 +108,7 @@ class PrinterSite:
         entry.write_text(
             f'[[server]]\nhost = "{self.server}"\ncompany = "Acme"\n'
             f'api_key = "{key or self.key}"\nlocations = ["Paris"]\n'
+            + (f'ca_file = "{self.ca_file}"\n' if self.ca_file else "")
         )
 
     def start(self) -> None:
