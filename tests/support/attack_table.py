@@ -17,6 +17,7 @@ README = TESTS / "attacks" / "README.md"
 ATTACKERS = {
     "local account": "an account on the print server",
     "print key": "an API key with the role `print`",
+    "client key": "an API key with the role `client`",
     "page account": "an account for the cloud's web page",
     "server": "control of the server that the bridge talks to, or of a proxy",
     "host": "control of a host that `cirrusctl` asks over ssh",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -89,6 +90,7 @@ def _run_client(
             " cirrus-cloudlet-client), or give --allow-root."
         )
     start_log()
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each line that breaks
     service = Service(settings, connection, printers.list_printers)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())

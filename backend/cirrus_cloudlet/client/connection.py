@@ -158,4 +158,5 @@ def _describe(error: Exception) -> str:
     """The innermost cause, without the addresses of objects that urllib3 names."""
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, Exception) else error
-    return str(cause).rpartition(">: ")[2] or type(cause).__name__
+    said = str(cause.args[0]) if cause.args and len(cause.args) > 1 else str(cause)
+    return said.rpartition(">: ")[2] or type(cause).__name__

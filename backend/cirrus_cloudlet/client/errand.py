@@ -106,7 +106,7 @@ class Errands:
             self._spool.fetch(entry.token, told["size"], told["sha256"], source, look)
 
         if not self._spool.has(entry.token):
-            self._persist(entry, fetch)
+            self._persist(entry, fetch, functools.partial(self._spool.count_bytes, entry.token))
         self._journal.note(entry.token, Step.FETCHED)
 
     def _deliver(self, entry: Entry) -> None:
@@ -173,14 +173,19 @@ class Errands:
         told = {"token": entry.token, "event": event, **fields}
         self._connection.post(("report", *_place(entry)), told)
 
-    def _persist(self, entry: Entry, step: Callable[[], None]) -> None:
+    def _persist(
+        self, entry: Entry, step: Callable[[], None], progress: Callable[[], int] = int
+    ) -> None:
         """Repeat a step until it succeeds.
+
+        Args:
+            progress: grows while the step makes progress; then the next attempt is soon.
 
         Raises:
             ClaimOver: the job is no longer this client's.
             Stopped: the client stops.
         """
-        failures = 0
+        failures = best = 0
         while True:
             if self._stopping.is_set() and failures:
                 raise Stopped
@@ -188,6 +193,8 @@ class Errands:
                 step()
                 return
             except (ServerAway, ServerRefusal, WrongDocument, OSError) as error:
+                if (now := progress()) > best:
+                    best, failures = now, 0
                 wait_s = pause_s(failures)
                 failures += 1
                 log.warning("job %s: %s; next attempt in %.0f s", entry.job, error, wait_s)

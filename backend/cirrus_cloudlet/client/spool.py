@@ -37,6 +37,13 @@ class Spool:
     def has(self, token: str) -> bool:
         return self.path(token).exists()
 
+    def count_bytes(self, token: str) -> int:
+        """The bytes of an incomplete document that are here."""
+        try:
+            return self.path(token).with_suffix(".part").stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def fetch(
         self, token: str, size: int, sha256: str, source: Source, told: Callable[[int], None]
     ) -> None:
