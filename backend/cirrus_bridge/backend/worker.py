@@ -23,6 +23,7 @@ from cirrus_bridge.backend.supervisor import RETRIES, begin, interruption
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.privileges import name_process
+from cirrus_bridge.base.threads import has_left_threads
 from cirrus_bridge.config.defaults import STATE_FOLDER
 from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.cups import side_channel
@@ -30,7 +31,6 @@ from cirrus_bridge.journal.run_notes import Run
 
 KEEP_S = 3.0  # not longer: an idle connection blocks a server with a single thread
 IDLE_S = 30.0
-THREAD_END_S = 0.1
 MOST_JOBS = 500  # limits what a leak in a library can add up to
 IDLE, NEEDED = b"i", b"n"  # said on the control socket by the worker, and by the service
 
@@ -144,11 +144,7 @@ class WarmWorker:
 
     def _is_clean(self) -> bool:
         """Whether the last job left no thread, and did not change the user."""
-        others = [each for each in threading.enumerate() if each is not threading.main_thread()]
-        left = [each for each in others if not each.daemon]
-        for each in left:  # the threads of an upload, which have nothing more to do
-            each.join(THREAD_END_S)
-        return not any(each.is_alive() for each in left) and os.geteuid() == self._user
+        return not has_left_threads() and os.geteuid() == self._user
 
 
 def _has_rights(job: Job) -> bool:

@@ -87,7 +87,7 @@ class Dispatcher:
         now_s = self.clock.monotonic_s()
         jobs = self.spool.open_jobs(brief=True)
         due_s = self._start_due(jobs, now_s)
-        self._abort_unfinished()
+        self._abort_unfinished(jobs)
         return max(SHORTEST_WAIT_S, due_s - now_s)
 
     def _start_due(self, jobs: Sequence[SpooledJob], now_s: float) -> float:
@@ -196,6 +196,8 @@ class Dispatcher:
         is_canceling = now is not None and CANCELING in now.reasons
         if said.get("accepted"):
             self.outages.pop(company, None)
+            if "log" in said:
+                _log.info("%s", said["log"])
             if "outcome" in said:
                 state, reasons, message = said["outcome"]
                 self.outcome(job_id, Outcome(JobState(state), tuple(reasons), message))
@@ -254,14 +256,14 @@ class Dispatcher:
         now_s = self.clock.wall_s()
         self.spool.end(job_id, state, now_s, reasons=reasons, message=message)
 
-    def _abort_unfinished(self) -> None:
+    def _abort_unfinished(self, jobs: Sequence[SpooledJob]) -> None:
         """End the jobs whose client has sent no document in time. A document whose client does not
         say that it is the last one is printed."""
         before_s = self.clock.wall_s() - OPERATION_WAIT_S
-        for job in self.spool.open_jobs(brief=True):
-            is_late = INCOMING in job.reasons and job.created_s < before_s
-            if not is_late or self.spool.is_receiving(job.job_id):
-                continue
+        late = [each for each in jobs if INCOMING in each.reasons and each.created_s < before_s]
+        for job in filter(None, (self.spool.get(each.job_id) for each in late)):
+            if INCOMING not in job.reasons or self.spool.is_receiving(job.job_id):
+                continue  # the document has come just now
             if job.document:
                 self.spool.change(job.job_id, state=JobState.PENDING, reasons=())
             else:

@@ -30,13 +30,15 @@ from cirrus_bridge.ipp_server.edges import announcing, sign_in
 from cirrus_bridge.ipp_server.gate import Gate
 from cirrus_bridge.ipp_server.http_app import IppApplication
 from cirrus_bridge.ipp_server.job_processes import JobProcesses
+from cirrus_bridge.ipp_server.job_worker import JobWorker
 from cirrus_bridge.ipp_server.leaving import remaining
 from cirrus_bridge.ipp_server.listener import open_endpoints, serve
 from cirrus_bridge.ipp_server.operations import Operations
+from cirrus_bridge.ipp_server.outcomes import in_every_language
 from cirrus_bridge.ipp_server.own_tls import OwnTls
 from cirrus_bridge.ipp_server.pages import Pages
-from cirrus_bridge.ipp_server.run import Folders, run_job
-from cirrus_bridge.ipp_server.service import PrinterService
+from cirrus_bridge.ipp_server.run import Folders
+from cirrus_bridge.ipp_server.service import AWAY, PrinterService
 from cirrus_bridge.ipp_server.spool import Spool, only_service
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.run_notes import make_state_folder
@@ -106,7 +108,8 @@ def _run() -> None:
     folders.cache.mkdir(exist_ok=True)
     for name in _FOR_RUNS:
         importlib.import_module(name)
-    processes = JobProcesses(functools.partial(run_job, folders))  # forks, so before any thread
+    in_every_language(AWAY)  # runs find the catalogs loaded
+    processes = JobProcesses(functools.partial(JobWorker, folders))  # before any thread: it forks
     with only_service(folders.state):
         # not asyncio.run, which would wait for threads that wait for a server
         asyncio.new_event_loop().run_until_complete(

@@ -1,4 +1,4 @@
-"""One run of a job, in a process of its own: convert the document, send it, and hand it over.
+"""One run of a job: convert the document, send it, and hand it over.
 
 The order of effects is that of the backend (`sending/submit`). A run that is killed is repeated,
 and the journal tells what the run before has done.
@@ -6,33 +6,33 @@ and the journal tells what the run before has done.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cirrus_bridge.api.client import clients_of
+from cirrus_bridge.api.client import CloudApi, clients_of
+from cirrus_bridge.api.session import Session
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
     NOT_SET_UP,
     CirrusError,
-    Disposition,
-    InternalError,
     Interrupted,
     JobForgotten,
     JournalError,
     KeepsBreaking,
-    QueueError,
-    Retryable,
     UnreadableDocument,
 )
-from cirrus_bridge.base.model import DocumentKey, Place, PrintJob
-from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, Place, PrintJob
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.devices import read_devices
 from cirrus_bridge.config.load import Configuration, load
 from cirrus_bridge.config.queue_uri import QueueUri, followed_uri, parse_queue_uri
-from cirrus_bridge.delivery.tracking import tracked_deliveries
+from cirrus_bridge.config.servers import Server
+from cirrus_bridge.delivery.events import of_document
+from cirrus_bridge.delivery.tracking import describe, tracked_deliveries
 from cirrus_bridge.drivers.deliverable import delivered_as, why_not
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.offered_printers import OfferedPrinter, offered_printers
@@ -41,29 +41,19 @@ from cirrus_bridge.ipp_server.documents.formats import is_laid_out
 from cirrus_bridge.ipp_server.documents.limits import Limits, limited
 from cirrus_bridge.ipp_server.job_attributes import all_asked_attributes
 from cirrus_bridge.ipp_server.job_options import RequestedJob, print_job, read_job
-from cirrus_bridge.ipp_server.outcomes import (
-    CANCELING,
-    canceled_unprinted,
-    in_every_language,
-    outcome_of,
-)
-from cirrus_bridge.ipp_server.spool import SpooledJob, converted_path, read_spooled, to_disk
+from cirrus_bridge.ipp_server.run_news import RunReport, Tell, accepted, failed
+from cirrus_bridge.ipp_server.spool import SpooledJob, converted_path, to_disk
 from cirrus_bridge.journal.documents import Document
-from cirrus_bridge.journal.lifecycle import ACCEPTED, UNSENT, WAITS, State
+from cirrus_bridge.journal.lifecycle import ACCEPTED, UNSENT, State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.follow import Follower
 from cirrus_bridge.sending.job_props import job_props, secret_props
 from cirrus_bridge.sending.submit import Submission
 
 MOST_OPEN_RUNS = 5
 _CHUNK_BYTES = 1 << 20
-_TURN_WAIT_S = 0.2
-LONGEST_WAIT_S = 600.0  # that a server may ask for
-Tell = Callable[[Mapping[str, Any]], None]
-_REPEATED = (Disposition.WAIT, Disposition.RETRY_LATER, Disposition.RUN_AGAIN)
-_LOCAL = (QueueError, JournalError)  # an administrator corrects the configuration or the disk
-# errors that nobody can end but by printing again
-_ABORTED = ("CB-301", "CB-302", "CB-303", "CB-304", "CB-401", "CB-406")
+TURN_WAIT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,69 +66,32 @@ class Folders:
     credentials: Path | None = None
 
 
-class RunReport:
-    """Tells the service what a run does (`sending.patience.Report`)."""
-
-    def __init__(self, job_id: int, tell: Tell) -> None:
-        self._job_id, self._tell = job_id, tell
-        self._is_away = self.has_progressed = False
-
-    def debug(self, text: str) -> None:
-        """Log nothing: the service's log has outcomes only."""
-
-    def info(self, text: str) -> None:
-        """Log nothing: the job's state tells as much."""
-
-    def progress(self, percent: int) -> None:
-        """Note that the server has taken a part of the document."""
-        self.has_progressed = True
-
-    def server_away(self, text: str) -> None:
-        """Tell why the server cannot be used."""
-        self._is_away = True
-        self._tell({"job": self._job_id, "away": in_every_language(text)})
-
-    def server_back(self) -> None:
-        """Tell that the server can be used again, if it could not be used."""
-        if self._is_away:
-            self._is_away = False
-            self._tell({"job": self._job_id, "away": {}})
-
-
-def run_job(folders: Folders, job_id: int, tell: Tell, clock: Clock) -> None:
-    """Run a job, and tell its end: `accepted` (and perhaps the `outcome`), `canceled`, or `error`
-    (`_told`)."""
-    job = read_spooled(folders.state, job_id)
-    if job is None:
-        return
-    try:
-        if CANCELING in job.reasons:
-            _cancel(folders, job, tell, clock)
-        else:
-            _JobRun(folders, job, tell, clock).run()
-    except CirrusError as error:
-        tell(_told(job, error))
-    except Exception:
-        text = tr("Internal error in Cirrus Bridge.")
-        tell(_told(job, InternalError(text)))
-        raise
-
-
-class _JobRun:
+class JobRun:
     """A run that sends a document, unless the cloud has it."""
 
-    def __init__(self, folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        job: SpooledJob,
+        tell: Tell,
+        clock: Clock,
+        session_for: Callable[[Server], Session],
+    ) -> None:
         self._folders, self._job, self._tell, self._clock = folders, job, tell, clock
+        self._session_for = session_for
         self._report = RunReport(job.job_id, tell)
+        self._has_converted = False
 
-    def run(self) -> None:
-        """Raises CirrusError if nothing can be sent."""
+    def run(self) -> bool:
+        """Return whether this process may do another job. Raises CirrusError if nothing can be
+        sent."""
         told = self._run()
         if told.get("then") == "abort":
             with PollerJournal(self._folders.state) as journal:
-                key = _key(self._job, parse_queue_uri(self._job.queue_uri))
+                key = key_of(self._job, parse_queue_uri(self._job.queue_uri))
                 journal.abandon(key, now_s=self._clock.wall_s())
         self._tell(told)
+        return "accepted" in told and not self._has_converted
 
     def _run(self) -> dict[str, Any]:
         """Send the document, and return the news of that."""
@@ -146,28 +99,52 @@ class _JobRun:
         server = parse_queue_uri(job.queue_uri).server
         configuration = load(folders.configuration, folders.credentials, server=server)
         queue = configuration.queue(job.queue_uri)
-        key = _key(job, queue)
+        key = key_of(job, queue)
+        api_of = clients_of(configuration, self._session_for)
         with self._clock.stoppable(), Journal(folders.state) as journal:
             while not journal.claim(job.job_uuid, job.job_id):
-                self._clock.sleep(_TURN_WAIT_S)
+                self._clock.sleep(TURN_WAIT_S)
             known = _known(journal, key)
             if known is None or known.state not in ACCEPTED:
                 try:
-                    self._send(journal, key, known, configuration, queue)
+                    self._send(journal, key, known, configuration, queue, api_of)
                 except CirrusError as error:
                     return self._end(journal, key, error)
                 known = _known(journal, key)
             if known is not None and known.state is State.FOLLOWED:
-                now_s = self._clock.wall_s()
-                journal.hand_over([key], "complete", followed_uri(queue), now_s=now_s)
-            return _accepted(job, known)
+                return self._follow(journal, key, queue, api_of)
+            return accepted(job, journal.documents_of(key))
+
+    def _follow(
+        self,
+        journal: Journal,
+        key: DocumentKey,
+        queue: QueueUri,
+        api_of: Callable[[QueueUri], CloudApi],
+    ) -> dict[str, Any]:
+        """Ask once for the state of an accepted document, because many locations fetch at once.
+        Leave a document that is not delivered by then to the poller. Return the news of that."""
+        (document,) = journal.documents_of(key)
+        (target,) = tracked_deliveries([document])
+        follower = Follower(queue, api_of, journal, self._clock, self._report, lambda: True)
+        with contextlib.suppress(Interrupted):
+            follower.follow([target], is_brief=True)
+        now_s = self._clock.wall_s()
+        if target.status.state is not DeliveryState.DELIVERED:
+            journal.hand_over([key], "complete", followed_uri(queue), now_s=now_s)
+            return accepted(self._job, [])
+        journal.close([key], now_s=now_s)
+        told = accepted(self._job, journal.documents_of(key))
+        text = describe(target.receipt, target.status)
+        told["log"] = of_document("delivered", text, document, target.receipt).line
+        return told
 
     def _end(self, journal: Journal, key: DocumentKey, error: CirrusError) -> dict[str, Any]:
         """Note that the run has ended with an error; return the news of that."""
         if isinstance(error, JournalError):  # it would fail again
-            return _told(self._job, error)
+            return failed(self._job, error)
         journal.run_ended(key, now_s=self._clock.wall_s())
-        told = _told(self._job, error, _known(journal, key))
+        told = failed(self._job, error, _known(journal, key))
         told["has_progressed"] = self._report.has_progressed
         return told
 
@@ -178,6 +155,7 @@ class _JobRun:
         known: Document | None,
         configuration: Configuration,
         queue: QueueUri,
+        api_of: Callable[[QueueUri], CloudApi],
     ) -> None:
         job, clock = self._job, self._clock
         printer = find_printer(self._folders, queue)
@@ -216,7 +194,7 @@ class _JobRun:
             key=key,
             data=_chunks(path),
             props=props,
-            api=clients_of(configuration)(queue),
+            api=api_of(queue),
             journal=journal,
             clock=clock,
             report=self._report,
@@ -275,6 +253,7 @@ class _JobRun:
                 made = convert(source, folder, job.media_type, wanted(asked, deliver))
             if made == source:
                 return source
+            self._has_converted = True
             to_disk(made)  # before it has its name: the next run may be after a power cut
             made.rename(kept)
             to_disk(kept.parent)
@@ -309,86 +288,17 @@ def find_printer(folders: Folders, queue: QueueUri) -> OfferedPrinter:
     return next(found)
 
 
-def _key(job: SpooledJob, queue: QueueUri) -> DocumentKey:
+def key_of(job: SpooledJob, queue: QueueUri) -> DocumentKey:
     return DocumentKey(job.job_uuid, job.job_id, 0, queue.destination, 1)
 
 
 def _known(journal: Journal, key: DocumentKey) -> Document | None:
     """The journal's entry for a job's document."""
-    return _entry(journal.entries(key.job_uuid, key.job_id), key)
+    return entry_of(journal.entries(key.job_uuid, key.job_id), key)
 
 
-def _entry(entries: Sequence[Document], key: DocumentKey) -> Document | None:
+def entry_of(entries: Sequence[Document], key: DocumentKey) -> Document | None:
     return next((each for each in entries if each.key == key), None)
-
-
-def _cancel(folders: Folders, job: SpooledJob, tell: Tell, clock: Clock) -> None:
-    """End a job that a person has canceled, unless the cloud has the job."""
-    key = _key(job, parse_queue_uri(job.queue_uri))
-    with clock.stoppable(), PollerJournal(folders.state) as journal:
-        while not journal.claim(job.job_uuid, job.job_id):  # a run of a service that was killed
-            clock.sleep(_TURN_WAIT_S)
-        known = _entry(journal.all_of_job(*key[:2]), key)
-        if known is not None and known.state in ACCEPTED:
-            tell(_accepted(job, known))
-            return
-        journal.abandon(key, now_s=clock.wall_s())
-        said = canceled_unprinted()
-        if known is not None and known.may_be_printed:
-            said = in_every_language(
-                tr("The job was canceled while it was sent. The document may be printed.")
-            )
-        tell({"job": job.job_id, "canceled": said})
-
-
-def _accepted(job: SpooledJob, known: Document | None) -> dict[str, Any]:
-    """The news that the cloud has a job. Nobody tells the outcome again of a closed document, whose
-    job was not ended in the spool, such as a spool of a backup."""
-    told: dict[str, Any] = {"job": job.job_id, "accepted": True}
-    if known is not None and known.state is State.CLOSED:
-        told["outcome"] = outcome_of(tracked_deliveries([known]))
-    return told
-
-
-def _told(job: SpooledJob, error: CirrusError, known: Document | None = None) -> dict[str, Any]:
-    """An error as news.
-
-    Keys: `code`; `message`, for the person; `log`, for the administrator; and `then`: `wait` (the
-    service tries again), `hold` (a person decides), `abort`, or `stop` (the run was interrupted).
-    """
-    text = joined(" ", filter(None, (error.for_person, error.consequence, f"({error.code})")))
-    may_be_printed = known is not None and known.may_be_printed
-    is_left = known is not None and known.state in WAITS
-    if isinstance(error, Interrupted):
-        then = "stop"
-    elif is_left or isinstance(error, _LOCAL) or error.disposition in _REPEATED:
-        then = "wait"
-    elif error.disposition is Disposition.CANCEL or (not may_be_printed and _is_over(error)):
-        then = "abort"
-    else:
-        then = "hold"
-    return {
-        "job": job.job_id,
-        "error": error.code,
-        "message": in_every_language(text),
-        "log": f"{error.text} ({error.code}) {error.detail}".strip(),
-        "then": then,
-        "may_be_printed": may_be_printed,
-        "least_wait_s": _asked_wait_s(error),
-    }
-
-
-def _asked_wait_s(error: CirrusError) -> float:
-    """How long the server asks to wait (Retry-After), in seconds."""
-    for each in (error, error.__cause__):
-        if isinstance(each, Retryable):
-            return min(LONGEST_WAIT_S, each.retry_after_s or 0.0)
-    return 0.0
-
-
-def _is_over(error: CirrusError) -> bool:
-    """Whether only printing again helps."""
-    return error.disposition is Disposition.FAIL or error.code in _ABORTED
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
