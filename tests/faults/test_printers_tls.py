@@ -59,6 +59,7 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
             yield Way(site, front, line, certificates)
 
 
+@pytest.mark.sampled
 @moments
 @pytest.mark.parametrize("kind", CERTIFICATES)
 def test_a_certificate_that_is_replaced(
@@ -96,6 +97,7 @@ def test_a_certificate_that_is_replaced(
     _check_printed(site, job_id, data)
 
 
+@pytest.mark.sampled
 @moments
 @pytest.mark.parametrize("end", ENDS)
 def test_a_cut_in_the_middle(way: Way, request_name: str, end: str, moment: str) -> None:
