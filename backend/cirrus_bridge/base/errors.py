@@ -12,6 +12,7 @@
     ├── UnreadableDocument      CB-303
     ├── JoinedDocuments         CB-304
     ├── BadDocument             CB-305  the document is damaged, protected or too large
+    ├── NoUsableFormat          CB-306  the device takes nothing that can be made from the document
     ├── ApiError
     │   ├── Definitive                  the same request gets the same answer
     │   │   ├── Refused         CB-401
@@ -209,7 +210,8 @@ class EmptyDocument(CirrusError, code="CB-302"):
 class UnreadableDocument(CirrusError, code="CB-303"):
     title = "the spool file cannot be read to its end"
     advice = "release the job, or print again"
-    meaning = "The disk of CUPS's spool is broken, or somebody has removed the job's file."
+    meaning = """The disk of the spool is broken, or somebody has removed the job's file. The spool
+    is that of CUPS or, for printers without drivers, that of cirrus-printers."""
 
 
 class JoinedDocuments(CirrusError, code="CB-304"):
@@ -227,6 +229,16 @@ class BadDocument(CirrusError, code="CB-305", disposition=Disposition.FAIL):
     advice = "print the document from another application, in parts, or as PDF"
     meaning = """The message says what is wrong with the document, and the log of cirrus-printers
     has the details. Documents that need a password cannot be printed."""
+
+
+class NoUsableFormat(CirrusError, code="CB-306", kind=Kind.CONFIGURATION):
+    person = NOT_SET_UP
+    title = "the device takes no format that can be made from the document"
+    advice = """install what the message names, or have the device's formats corrected; then release
+    the job"""
+    meaning = """The device was offered as a printer without a driver when the job came. Since then,
+    the device's formats have changed, or pdftops and ghostscript, which make PostScript, were
+    removed. `cirrusctl printers` shows why a device is not offered."""
 
 
 class ApiError(CirrusError):

@@ -17,12 +17,12 @@ from cirrus_bridge.api.client import CloudApi, clients_of
 from cirrus_bridge.api.session import Session
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
-    NOT_SET_UP,
     CirrusError,
     Interrupted,
     JobForgotten,
     JournalError,
     KeepsBreaking,
+    NoUsableFormat,
     UnreadableDocument,
 )
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, Place, PrintJob
@@ -243,9 +243,7 @@ class JobRun:
             return kept
         deliver = delivered_as(printer.formats)
         if deliver is None:
-            error = UnreadableDocument(why_not(printer.formats))
-            error.told_to_person = tr(NOT_SET_UP)
-            raise error
+            raise NoUsableFormat(why_not(printer.formats), tr("Then release the job."))
         folder = source.with_name(f"{source.name}.work")
         folder.mkdir(exist_ok=True)
         try:

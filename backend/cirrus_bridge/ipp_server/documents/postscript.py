@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cirrus_bridge.base.errors import NOT_SET_UP, UnreadableDocument
+from cirrus_bridge.base.errors import NoUsableFormat
 from cirrus_bridge.base.subprocesses import ProgramFailed, output_of
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.drivers.deliverable import installed_converter
@@ -32,15 +32,14 @@ def write_postscript(source: Path, target: Path, name: str | None = None) -> Non
 
     Raises:
         BadDocument: the program cannot convert the PDF, or needs more than ten minutes.
-        UnreadableDocument: no program is installed.
+        NoUsableFormat: no program is installed.
     """
     name = name or installed_converter()
     if name is None:
-        error = UnreadableDocument(
-            tr("The device takes PostScript only. Install poppler-utils (pdftops) or ghostscript.")
+        raise NoUsableFormat(
+            tr("The device takes PostScript only. Install poppler-utils (pdftops) or ghostscript."),
+            tr("Then release the job."),
         )
-        error.told_to_person = tr(NOT_SET_UP)
-        raise error
     files = {"source": os.fspath(source.absolute()), "target": os.fspath(target.absolute())}
     command = [name, *(part.format(**files) for part in _COMMANDS[name])]
     try:
