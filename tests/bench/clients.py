@@ -33,6 +33,7 @@ CUPS_BACKENDS = Path("/usr/lib/cups/backend")
 TARGET, AWAY = "Office:Folder", "Away:Folder"  # the lean server never delivers jobs for Away
 KEY = "bench-key"
 CERTIFICATES = Path("/etc/ssl/certs")
+AUTHORITY = "cirrus-bench.pem"  # the CA of this run, in that folder
 # cupsd as distributions configure it, except for the number of jobs that it remembers
 DIRECTIVES = ("LogLevel warn", "DirtyCleanInterval 30", "MaxJobs 0", "PreserveJobFiles No")
 
@@ -248,7 +249,7 @@ def _trusted_authority() -> trustme.CA:
     """
     assert CERTIFICATES.is_mount(), "begin with tests/bench/run"
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(CERTIFICATES / "cirrus-bench.pem")
+    authority.cert_pem.write_to_path(CERTIFICATES / AUTHORITY)
     authority.cert_pem.write_to_path(CERTIFICATES / "ca-certificates.crt", append=True)
     subprocess.run(["openssl", "rehash", CERTIFICATES], check=True, capture_output=True)
     return authority

@@ -2,7 +2,7 @@
 
 lean_server.py FOLDER ADDRESS [CERTIFICATE KEY]: prints its port. Uploads are files in FOLDER; each
 submit adds a line "file cmp" to FOLDER/submitted. Every job is delivered at once, except at the
-location Away, where jobs stay submitted.
+location Away, where jobs stay submitted. Each location has DEVICES devices: d0, d1 and so on.
 
 For rclone, the server also takes S3's multipart upload of one object, in parts of PART_BYTES.
 """
@@ -10,6 +10,7 @@ For rclone, the server also takes S3's multipart upload of one object, in parts 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
 import sys
@@ -18,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 CHUNK = 256 * 1024
 PART_BYTES = 8 << 20
+DEVICES = 100
 _S3 = "/bucket/"
 
 
@@ -103,6 +105,9 @@ class Api(asyncio.BufferedProtocol):
             text = str(self._size)
         elif verb == "version":
             text = "1\n1\n1\n1"
+        elif verb == "get" and "/location/" in self._url.path:
+            devices = {f"d{number}": {"Name": f"D{number}"} for number in range(DEVICES)}
+            text = json.dumps({"Name": "Office", "Devices": devices})
         elif verb == "get":
             text = '{"State": 0}' if "/Away/" in self._url.path else '{"State": 2}'
         else:

@@ -1,7 +1,7 @@
 """Small jobs of eight IPP clients, and the memory of a large one.
 
 The peers of `cirrus-printers` are CUPS's sample printer (ippeveprinter), and a CUPS queue of the
-same kind of device.
+same server, which delivers each job at once (lean_server.py).
 
 A job counts when its printer says that it is over.
 """
@@ -22,7 +22,7 @@ import clients
 import links
 from cirrus_bridge.ipp.message import Attribute, Group, Message, Operation, decode, encode
 from cirrus_bridge.ipp.values import MimeType, Name, Uri
-from faulty_printers import inventory, pdf
+from faulty_printers import pdf
 from frame import Setting, Table
 from measure import pss_bytes, tree
 from printer_site import PrinterSite
@@ -31,7 +31,8 @@ from workloads import MB, make
 
 OURS, PEER, CUPS = "cirrus-printers", "ippeveprinter", "CUPS queue, with cirrus-workerd"
 COLUMNS = ("load", "what", "jobs/s", "times ippeveprinter", "MiB (PSS), peak")
-PRINTERS = (1, 10, 100)
+DEVICES = {1: "d0", 10: "d?", 100: "*"}  # by the number of printers
+PRINTERS = tuple(DEVICES)
 MOST_PEERS = 10  # each is a program with threads of its own
 CLIENTS = 8
 PATIENCE_S = 300.0
@@ -56,25 +57,32 @@ def table(setting: Setting) -> Table:
         for count in PRINTERS[:2]:
             peers[count] = _load(uris[:count], jobs, document, [])
             _row(made, count, PEER, peers[count], peers)
-    for count in PRINTERS:
-        with PrinterSite(inventory=inventory(*(f"d{n}" for n in range(count)))) as site:
-            assert site.program is not None
-            uris = [each.text("printer-uri-supported") for each in site.printers()]
-            found = [site.uri_of(uri.rpartition("/")[2]) for uri in uris]  # without TLS
-            load = _load(found, jobs, document, [site.program.pid])
-            _row(made, count, OURS, load, peers)
-            if count == 1:
-                _large(made, site, found, setting)
-    with (
-        clients.site(links.LOOPBACK, setting.folder / "site", tls=True) as queues,
-        queues.poller(),
-        queues.workers(),
-    ):
-        for count in PRINTERS[:2]:
-            names = [f"q{count}-{number}" for number in range(count)]
-            add_raw_queues(queues.cups, dict.fromkeys(names, queues.uri()))
-            _row(made, count, CUPS, _queue_load(queues, names, jobs, document), peers)
+    with clients.site(links.LOOPBACK, setting.folder / "site", tls=True) as queues:
+        for count in PRINTERS:
+            with _service(queues, count) as site:
+                assert site.program is not None
+                uris = [each.text("printer-uri-supported") for each in site.printers()]
+                found = [site.uri_of(uri.rpartition("/")[2]) for uri in uris]  # without TLS
+                assert len(found) == count
+                load = _load(found, jobs, document, [site.program.pid])
+                _row(made, count, OURS, load, peers)
+                if count == 1:
+                    _large(made, site, found, setting)
+            queues.forget()
+        with queues.poller(), queues.workers():
+            for count in PRINTERS[:2]:
+                names = [f"q{count}-{number}" for number in range(count)]
+                add_raw_queues(queues.cups, dict.fromkeys(names, queues.uri()))
+                _row(made, count, CUPS, _queue_load(queues, names, jobs, document), peers)
     return made
+
+
+def _service(cloud: clients.Site, count: int) -> PrinterSite:
+    """The service, with so many of the server's devices."""
+    site = PrinterSite(settings=f'devices = ["Paris:{DEVICES[count]}"]')
+    site.server, site.key = cloud.url.partition("://")[2], clients.KEY
+    site.ca_file = clients.CERTIFICATES / clients.AUTHORITY
+    return site
 
 
 def _row(made: Table, count: int, what: str, load: Load, peers: dict[int, Load]) -> None:
