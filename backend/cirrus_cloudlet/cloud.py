@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cirrus_cloudlet.changes import change_inventory
 from cirrus_cloudlet.delivery.claims import Claims
 from cirrus_cloudlet.delivery.queue import Queue
 from cirrus_cloudlet.delivery.waiting import Waiting
 from cirrus_cloudlet.delivery.worker import Worker
+from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.identity.openid import OpenId
 from cirrus_cloudlet.identity.settings import read_providers
 from cirrus_cloudlet.inventory.file import Changes, InventoryFile
 from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER
+from cirrus_cloudlet.inventory.reported import printer_changes
 from cirrus_cloudlet.shares import Shares
 from cirrus_cloudlet.storage.access import Accounts
 from cirrus_cloudlet.storage.audit import Actor, Audit
-from cirrus_cloudlet.storage.clients import Clients
+from cirrus_cloudlet.storage.clients import ClientName, Clients
 from cirrus_cloudlet.storage.copies import Copies
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
@@ -34,6 +38,7 @@ from cirrus_cloudlet.storage.text_index import TextIndex
 from cirrus_cloudlet.storage.uploads import Uploads
 from cirrus_cloudlet.submit import submit_all
 
+log = logging.getLogger(__name__)
 HOUR_S = 3600.0
 _DAY_S = 24 * HOUR_S
 _STOP_WAIT_S = 0.7
@@ -48,6 +53,7 @@ class Cloud:
 
     def __init__(self, folder: Path, open_store: Callable[[Path], Store] = open_store) -> None:
         self.inventory = InventoryFile(folder, remote=True)
+        self._reported = InventoryFile(folder)
         self.shares = Shares(submit_all)
         self.store = open_store(folder)
         self.keys = Keys(self.store)
@@ -100,6 +106,21 @@ class Cloud:
             SettingsError: the change is not possible, or is not allowed over the network.
         """
         change_inventory(self.inventory, self.store, changes, by)
+
+    def add_printers(
+        self, client: ClientName, printers: Sequence[Mapping[str, Any]], by: Actor
+    ) -> None:
+        """Describe a location's devices by the printers that its client reports, and add new ones.
+
+        Only devices of the location change, and only devices that print to a queue there.
+        """
+        location = self.inventory.current().companies.get(client.company, {}).get(client.location)
+        if location and (changes := printer_changes(location, printers)):
+            try:
+                # the check of the other inventory is about devices of this machine
+                change_inventory(self._reported, self.store, changes, by)
+            except SettingsError as error:
+                log.warning("the printers of %s stay as they were: %s", client.location, error)
 
     def stop(self) -> None:
         """Stop delivering, and close the database."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,15 +10,20 @@ from pathlib import Path
 from programs import Program
 
 _LIMIT_S = 30.0
+_WITHOUT_CUPS = {"CUPS_SERVER": "/nonexistent/cups.sock"}  # not the machine's own CUPS
 
 
 class LocationClient:
-    """A client: `start`, then `stop` or `kill`; `start` again continues on the same folder."""
+    """A client: `start`, then `stop` or `kill`; `start` again continues on the same folder.
+
+    Attributes:
+        environment: the variables of the process.
+    """
 
     def __init__(self, folder: Path, key: str, location: str = "Office", **env: str) -> None:
         self.data = folder
         self.location = location
-        self._env = env
+        self.environment = {**os.environ, **_WITHOUT_CUPS, **env}
         self._process: Program[str] | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.log = folder.with_name(f"{folder.name}.log")
@@ -35,6 +41,7 @@ class LocationClient:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                env=self.environment,
                 start_new_session=True,
             )
         assert self._process.stdout is not None

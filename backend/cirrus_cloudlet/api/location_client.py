@@ -22,6 +22,7 @@ from cirrus_cloudlet.delivery.queue import Place
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.inventory.inventory import Device, DeviceType
 from cirrus_cloudlet.printers import read_printers
+from cirrus_cloudlet.storage.audit import Actor, Origin
 from cirrus_cloudlet.storage.clients import ClientName
 from cirrus_cloudlet.storage.jobs import Job
 from cirrus_cloudlet.storage.keys import Key
@@ -76,8 +77,15 @@ async def put_printers(cloud: Cloud, call: Call, key: Key, fields: dict[str, str
     client = _client(key, require(fields, "client"))
     printers = read_printers(require(fields, "printers"))
     name, version = (_line(fields.get(each, "")) for each in ("name", "version"))
-    share = cloud.shares.of(key.company)
-    await share.run(cloud.clients.describe, client, name, version, printers)
+    by = Actor(key.name, Origin.KEY, key.company)
+
+    def store() -> None:
+        cloud.clients.describe(client, name, version, printers)
+        cloud.add_printers(client, printers, by)
+
+    await cloud.shares.of(key.company).run(store)
+    for device in {str(each["queue"]) for each in printers}:  # their jobs may have waited for this
+        cloud.waiting.tell(Place(client.company, client.location, device))
     return JSONResponse({})
 
 

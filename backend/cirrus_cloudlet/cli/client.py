@@ -64,9 +64,9 @@ def _run_client(
     allow_root: bool,
 ) -> None:
     # imported late: the other commands do not need an HTTP client
-    from cirrus_cloudlet.client import printers
     from cirrus_cloudlet.client.connection import Connection
     from cirrus_cloudlet.client.examination import examine
+    from cirrus_cloudlet.client.printers import Printers
     from cirrus_cloudlet.client.service import Service
     from cirrus_cloudlet.log_lines import start_log
 
@@ -83,7 +83,7 @@ def _run_client(
     key = read_key(settings.key_file)
     connection = Connection(settings.server, key, ca_file, proxy)
     if check:
-        sys.exit(examine(settings, connection, printers.list_printers))
+        sys.exit(examine(settings, connection, Printers().list))
     if os.geteuid() == 0 and not allow_root:
         raise SettingsError(
             "the client does not run as root. Use the service (systemctl start"
@@ -91,7 +91,7 @@ def _run_client(
         )
     start_log()
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each line that breaks
-    service = Service(settings, connection, printers.list_printers)
+    service = Service(settings, connection, Printers().list)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     print(f"Fetching the jobs of {location} from {settings.server}", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from cirrus_cloudlet.inventory.inventory import (
     Location,
 )
 from cirrus_cloudlet.job_props import parse_props
+from cirrus_cloudlet.storage.clients import Clients
 from cirrus_cloudlet.storage.opening import open_store
 
 _INVENTORY = files("cirrus_cloudlet.inventory")
@@ -94,19 +96,38 @@ def _add_location(data: Path, path: str, name: str | None, browser: bool, hold: 
 @command("location list", "list all locations", _filter("COMP"))
 def _list_locations(data: Path, path: str | None) -> None:
     wanted = parse_path(path, COMPANY) if path else []
-    rows = [
-        (company, location.id, location.name, _state(location), str(len(location.devices)))
+    found = [
+        location
         for company, locations in InventoryFile(data).current().companies.items()
         for location in locations.values()
         if wanted in ([], [company])
     ]
+    states = _states(data, found)
+    rows = [
+        (each.company, each.id, each.name, state, str(len(each.devices)))
+        for each, state in zip(found, states, strict=True)
+    ]
     write_list(rows, "company", "location", "name", "state", "devices")
 
 
-def _state(location: Location) -> str:
-    if location.inactive:
-        return "inactive"
-    return "online" if location.online else "offline"
+def _states(data: Path, locations: Sequence[Location]) -> list[str]:
+    """The state of each location; one that is left to clients is online while one is heard."""
+    away: set[tuple[str, str]] = set()
+    # without clients of locations, there is nothing to look up
+    if any(each.clients for each in locations):
+        with open_store(data) as store:
+            clients = Clients(store)
+            away = {
+                (each.company, each.id)
+                for each in locations
+                if each.clients and not clients.has_one(each.company, each.id)
+            }
+    return [
+        "inactive"
+        if each.inactive
+        else ("online" if each.online and (each.company, each.id) not in away else "offline")
+        for each in locations
+    ]
 
 
 def _switch(
@@ -228,14 +249,18 @@ def _way(device: Device, data: Path) -> str:
 @command("device list", "list all devices", _filter("COMP[/LOC]"))
 def _list_devices(data: Path, path: str | None) -> None:
     wanted = parse_path(path, "COMP[/LOC]") if path else []
+    locations = [
+        location
+        for found in InventoryFile(data).current().companies.values()
+        for location in found.values()
+    ]
     rows = [
         (
             device.company, device.location, device.id, device.type.name.lower(),
-            "inactive" if device.inactive else _state(location),
+            "inactive" if device.inactive else state,
             ";".join(device.formats), device.target,
         )
-        for locations in InventoryFile(data).current().companies.values()
-        for location in locations.values()
+        for location, state in zip(locations, _states(data, locations), strict=True)
         for device in location.devices.values()
         if wanted == [device.company, device.location][: len(wanted)]
     ]  # fmt: skip

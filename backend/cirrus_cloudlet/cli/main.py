@@ -33,6 +33,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
             inventory,
             jobs,
             keys,
+            location_status,
             serve,
         )
 

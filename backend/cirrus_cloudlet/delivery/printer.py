@@ -86,7 +86,8 @@ def find_marked(queue: str, mark: str) -> Found:
         import cups
     except ImportError:
         return Found.UNKNOWN
-    wanted = [_MARK, "number-of-documents", "job-printer-uri"]
+    # pycups leaves out jobs whose id was not asked for
+    wanted = ["job-id", _MARK, "number-of-documents", "job-printer-uri"]
     try:
         jobs = cups.Connection().getJobs(which_jobs="all", requested_attributes=wanted)
     except (cups.IPPError, cups.HTTPError, RuntimeError):

@@ -32,7 +32,7 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class PrinterFacts:
-    """Facts that a Windows location reports about a printer."""
+    """Facts that a location reports about a printer."""
 
     driver: str
     port: str = ""
@@ -59,6 +59,7 @@ class Device:
     props: Mapping[str, str] = field(default_factory=dict)
     inactive: bool = False
     hold: bool = False  # jobs wait for their owners' release
+    auto: bool = False  # added because a client of the location has reported the printer
     printer: PrinterFacts | None = None
 
     @property

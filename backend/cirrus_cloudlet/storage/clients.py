@@ -81,9 +81,9 @@ class Clients:
         return self._select("WHERE company = ? AND location = ? ORDER BY heard DESC",
                             company, location)  # fmt: skip
 
-    def all(self) -> list[Client]:
-        """List the clients of all locations."""
-        return self._select("ORDER BY company, location, id")
+    def has_one(self, company: str, location: str) -> bool:
+        """Whether a location has a client that is not away."""
+        return any(not each.is_away(time.time()) for each in self.at(company, location))
 
     def queues(self, client: ClientName) -> frozenset[str]:
         """The names of the CUPS queues that a client has reported."""
