@@ -193,3 +193,18 @@ def test_the_doctor(site: PrinterSite) -> None:
     ours = [each for each in document["findings"] if each["check"] == "printers without drivers"]
     assert [each["severity"] for each in ours] == ["ok"] * len(ours)
     assert "The service answers." in {each["text"] for each in ours}
+
+
+def test_the_doctor_without_cups(site: PrinterSite) -> None:
+    """A machine without CUPS has no queues, which is no fault. All else is checked."""
+    hidden = "for each in /usr/sbin/cupsd /usr/bin/cupsd; do"
+    hidden += ' test ! -e $each || mount --bind /dev/null $each; done; exec "$@"'
+    outer = ["unshare", "--mount", "sh", "-euc", hidden, "sh"]
+    document = json.loads(site.cirrusctl("doctor", "--json", outer=outer).stdout)
+    check(document, "doctor")
+    said = {each["check"]: each for each in document["findings"]}
+    assert said["cupsd"]["severity"] == "ok"
+    assert "no queues" in said["cupsd"]["text"]
+    assert not {"backend", "driver program", "poller", "job limits"} & said.keys()
+    assert {"printers without drivers", "key", "location", "disk"} <= said.keys()
+    assert {each["severity"] for each in said.values()} <= {"ok", "note"}

@@ -284,10 +284,13 @@ class PrinterSite:
         eventually(lambda: self.job(job_id).number("job-state") in states, str(states), self.log)
         return self.job(job_id)
 
-    def cirrusctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run cirrusctl for this site, where no CUPS answers."""
+    def cirrusctl(
+        self, *arguments: str, outer: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run cirrusctl for this site, where no CUPS answers. `outer` is the command of a program
+        that starts cirrusctl."""
         return subprocess.run(
-            [PROGRAM.with_name("cirrusctl"), *arguments],
+            [*outer, PROGRAM.with_name("cirrusctl"), *arguments],
             env=os.environ | self.environ | {"CUPS_SERVER": str(self.root / "no-cups.sock")},
             capture_output=True,
             text=True,

@@ -7,6 +7,7 @@ the configuration files are read from their usual paths.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from cirrus_bridge.base.translation import joined, tr
 _PROC = Path("/proc")
 _CUPSD_CONF, _FILES_CONF = Path("/etc/cups/cupsd.conf"), Path("/etc/cups/cups-files.conf")
 _UNIX_LISTENS, _TCP_LISTENS = "00010000", "0A"  # proc(5): __SO_ACCEPTCON, TCP_LISTEN
+_PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "usr/local/sbin")
 _UNITS_S = {"w": 7 * 86_400, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 FOREVER_S = float("inf")
 _REQUIRE_USER = re.compile(r"(?im)^\s*require\s+user\s+(.*)$")
@@ -83,6 +85,14 @@ class Cupsd:
         """A directive as a whole number."""
         text = self.directives.get(name.lower(), "")
         return int(text) if text.isascii() and text.isdigit() else default
+
+
+def is_missing(address: str, root: Path = Path("/")) -> bool:
+    """Whether CUPS is not installed on this machine, and nothing listens on `address` (as in
+    CUPS_SERVER) for another one's; `root` is the file system's root."""
+    if not address.startswith("/") or Path(address).exists() or snap_notice(root):
+        return False
+    return not any(os.access(root / folder / "cupsd", os.X_OK) for folder in _PROGRAM_FOLDERS)
 
 
 def find_cupsd(address: str) -> Cupsd:

@@ -79,6 +79,15 @@ def check_daemon(
         yield Subject(CUPSD, str(path)).note(text, tr("Run the doctor as root."))
 
 
+def without_cups() -> Finding:
+    """The finding for a machine that has printers without drivers, and no CUPS."""
+    text = tr(
+        "CUPS is not installed, so this machine has no queues. Printers without drivers do not "
+        "need CUPS."
+    )
+    return Subject(CUPSD, "CUPS").good(text)
+
+
 def check_snap(root: Path) -> Iterator[Finding]:
     """Report CUPS as a snap, which cannot run our backend; `root` is the file system's root."""
     if notice := snap_notice(root):

@@ -39,7 +39,7 @@ from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.config.load import Configuration, UploadSettings
 from cirrus_bridge.config.queue_uri import SCHEME
 from cirrus_bridge.config.servers import Server
-from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
+from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd, is_missing
 from cirrus_bridge.cups.queues import QueuePapers
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
@@ -49,10 +49,12 @@ MOST_THREADS = 32
 
 @dataclass(slots=True)
 class _Facts:
-    """The readable configuration, cupsd, and our queues; `findings` is about invalid queues."""
+    """The readable configuration, cupsd, and our queues; `findings` is about invalid queues. A
+    machine that offers printers without drivers may lack CUPS."""
 
     configuration: Configuration
     daemon: Cupsd
+    lacks_cups: bool = False
     refusal: CirrusError | None = None
     version: str = ""
     cancel_after_s: dict[str, int | None] = field(default_factory=dict)
@@ -107,10 +109,7 @@ def examine(installation: Installation) -> list[Finding]:
                 has_systemd=has_systemd,
             )
         ),
-        "disk": lambda: [
-            machine.check_disk(tr("CUPS's spool"), facts.daemon.spool),
-            machine.check_disk(tr("journal"), installation.state),
-        ],
+        "disk": lambda: [*_of_disks(facts, installation.state)],
     }
     connections = []
     for server in configuration.servers:
@@ -123,12 +122,16 @@ def examine(installation: Installation) -> list[Finding]:
         api = CloudApi(server, place.company, https=facts.uses_tls(server), timeouts=TIMEOUTS)
         tasks[place] = partial(api.location, place.location)
     # root looks as other users, and threads cannot have different users
-    readers = [*machine.check_readers(installation.state, facts.daemon.user)]
+    readers = [*_of_readers(facts, installation.state)]
     of_poller = [*rights.check_rights(facts.daemon, installation.state)]
+    journal: object = []
     try:
-        journal: object = [
-            *following.check_journal(installation.state, clock.wall_s(), has_systemd=has_systemd)
-        ]
+        if not facts.lacks_cups or following.has_journal(installation.state):
+            journal = [
+                *following.check_journal(
+                    installation.state, clock.wall_s(), has_systemd=has_systemd
+                )
+            ]
     except Exception as error:  # noqa: BLE001 - a check that fails hides no other
         journal = error
     results = at_once(tasks, LIMIT_S) | {"journal": journal}
@@ -150,7 +153,11 @@ def examine(installation: Installation) -> list[Finding]:
 
 
 def _look_at_cups(installation: Installation, configuration: Configuration) -> _Facts:
-    facts = _Facts(configuration, find_cupsd(installation.cups_address))
+    address = installation.cups_address
+    facts = _Facts(configuration, find_cupsd(address))
+    if printers.are_wanted(configuration.printers) and is_missing(address):
+        facts.lacks_cups = True
+        return facts
     try:
         queues = cloud_queues(installation)
         facts.version = installation.cups.version()
@@ -164,7 +171,7 @@ def _look_at_cups(installation: Installation, configuration: Configuration) -> _
             "Run: cirrusctl setup. Alternatively, add a device from lpinfo -v with lpadmin or a "
             "print dialog."
         )
-        facts.findings.append(Subject(cloud.QUEUE, installation.cups_address).note(text, fix))
+        facts.findings.append(Subject(cloud.QUEUE, address).note(text, fix))
     facts.cancel_after_s = {queue.name: queue.cancel_after_s for queue in queues}
     for queue in queues:
         try:
@@ -182,6 +189,9 @@ def _look_at_cups(installation: Installation, configuration: Configuration) -> _
 def _of_cups(address: str, facts: _Facts, *, is_root: bool, has_systemd: bool) -> Iterator[Finding]:
     daemon = facts.daemon
     yield cups.check_versions(facts.version)
+    if facts.lacks_cups:
+        yield cups.without_cups()
+        return
     yield from cups.check_daemon(
         address, daemon, facts.refusal, is_root=is_root, has_systemd=has_systemd
     )
@@ -194,6 +204,17 @@ def _of_cups(address: str, facts: _Facts, *, is_root: bool, has_systemd: bool) -
     yield from cups.check_job_time(daemon, facts.cancel_after_s)
     ppds = {each.queue.name: each.ppd for each in facts.queues}
     yield from sharing.check_ready_papers(facts.papers, ppds)
+
+
+def _of_readers(facts: _Facts, state: Path) -> Iterator[Finding]:
+    if not facts.lacks_cups:
+        yield from machine.check_readers(state, facts.daemon.user)
+
+
+def _of_disks(facts: _Facts, state: Path) -> Iterator[Finding]:
+    if not facts.lacks_cups:
+        yield machine.check_disk(tr("CUPS's spool"), facts.daemon.spool)
+    yield machine.check_disk(tr("journal"), state)
 
 
 def _of_cloud(facts: _Facts, answers: Mapping[Place, LocationAnswer]) -> Iterator[Finding]:

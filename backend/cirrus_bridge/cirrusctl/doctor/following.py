@@ -21,6 +21,11 @@ WAITS_S = 60.0  # the jobs have a message after the same time
 WAITS_LONG_S = 3600.0
 
 
+def has_journal(folder: Path) -> bool:
+    """Whether the folder has a journal. PermissionError is for root to solve, as in the checks."""
+    return (folder / "journal.db").exists()
+
+
 def check_journal(folder: Path, now_s: float, *, has_systemd: bool) -> Iterator[Finding]:
     """Check the journal in `folder`, and its poller."""
     journal = Subject(tr("journal"), str(folder))
@@ -29,7 +34,7 @@ def check_journal(folder: Path, now_s: float, *, has_systemd: bool) -> Iterator[
         strange += _check_owner(journal, folder)
         yield from strange
         yield from _check_writable(journal, folder)
-    if not (folder / "journal.db").exists():
+    if not has_journal(folder):
         text = tr("There is no journal yet, because nothing was printed so far.")
         yield journal.note(text, tr("Print something: cirrusctl test QUEUE"))
         yield _check_poller(Health(), now_s, has_systemd=has_systemd)

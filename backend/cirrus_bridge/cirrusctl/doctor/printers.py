@@ -20,10 +20,16 @@ from cirrus_bridge.drivers.capabilities import formats
 from cirrus_bridge.drivers.deliverable import why_not
 
 SERVICE = "cirrus-printers"
+UNIT = Path("/usr/lib/systemd/system") / f"{SERVICE}.service"
 SOON_S = 14 * 86_400.0
 _LIMIT_S = 5.0
 _PRINTERS = tr("printers without drivers")
 _LOOK = tr("See: journalctl -u cirrus-printers")
+
+
+def are_wanted(settings: PrinterSettings, unit: Path = UNIT) -> bool:
+    """Whether devices are chosen, or the package cirrus-printers is installed."""
+    return bool(settings.devices) or unit.exists()
 
 
 def check_service(

@@ -26,7 +26,7 @@ from cirrus_bridge.cirrusctl.doctor.finding import (
     rows,
 )
 from cirrus_bridge.cirrusctl.doctor.following import POLLER
-from cirrus_bridge.cirrusctl.doctor.printers import SERVICE
+from cirrus_bridge.cirrusctl.doctor.printers import SERVICE, UNIT
 from cirrus_bridge.cirrusctl.mistakes import UnknownName, WrongAnswer
 from cirrus_bridge.cirrusctl.output.output import Output
 from cirrus_bridge.cirrusctl.output.table import some
@@ -49,7 +49,6 @@ _ONLY_HERE = tr(
     'Only this machine can print there. For the network, set listen = "0.0.0.0" below [printers] '
     "in bridge.toml, and restart cirrus-printers."
 )
-UNIT = Path("/usr/lib/systemd/system") / f"{SERVICE}.service"
 
 
 @dataclass(slots=True)

@@ -31,13 +31,14 @@ from cirrus_bridge.cirrusctl.doctor.cups import (
     check_job_time,
     check_snap,
     check_versions,
+    without_cups,
 )
 from cirrus_bridge.cirrusctl.doctor.examination import at_once
 from cirrus_bridge.cirrusctl.doctor.finding import Severity, Subject, rows
 from cirrus_bridge.cirrusctl.doctor.machine import KernelLog, check_denials, read_log
 from cirrus_bridge.cirrusctl.doctor.rights import check_account
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
-from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd, read_cupsd
+from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd, is_missing, read_cupsd
 from cirrus_bridge.cups.queues import STOPPED, Queue
 from cirrus_bridge.drivers.capabilities import LANGUAGES
 
@@ -196,6 +197,20 @@ def test_no_cupsd() -> None:
     """Without a listening cupsd, the usual folders are checked."""
     daemon = find_cupsd("/nowhere/cups.sock")
     assert daemon.pid is None and daemon.server_bin == Path("/usr/lib/cups")
+
+
+def test_a_machine_without_cups(tmp_path: Path) -> None:
+    """Neither the program nor a snap is there, and no socket or other machine is CUPS."""
+    socket = tmp_path / "cups.sock"
+    assert is_missing(str(socket), tmp_path)
+    assert not is_missing("print.example.com:631", tmp_path)
+    for path in (socket, tmp_path / "usr/sbin/cupsd", tmp_path / "var/snap/cups/common"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o755)
+        assert not is_missing(str(socket), tmp_path)
+        path.unlink()
+    said = without_cups()
+    assert said.severity is Severity.OK and "no queues" in said.text
 
 
 def test_a_key_without_the_right_to_a_location() -> None:

@@ -15,6 +15,7 @@ from cirrus_bridge.base.errors import Unreachable
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
 from cirrus_bridge.cirrusctl.doctor.printers import (
+    are_wanted,
     check_certificate,
     check_chosen,
     check_service,
@@ -43,6 +44,15 @@ def test_devices_that_cannot_be_printers() -> None:
     (finding,) = chosen("Lyon:*", formats="pcl")
     assert finding.about == "Lyon:*"
     assert "No active device" in finding.text
+
+
+def test_who_wants_printers(tmp_path: Path) -> None:
+    """A machine where devices are chosen, or where the service is installed."""
+    unit = tmp_path / "cirrus-printers.service"
+    assert not are_wanted(PrinterSettings(), unit)
+    assert are_wanted(PrinterSettings(devices=("Paris:*",)), unit)
+    unit.touch()
+    assert are_wanted(PrinterSettings(), unit)
 
 
 def test_a_location_that_is_away() -> None:
