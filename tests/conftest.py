@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from cirrus_cloudlet.storage.opening import choose_database
 from cloudlet_server import CloudletServer
 from paths import WELCOME
+from postgresql_server import PostgresqlServer
 from print_site import PrintSite
 
 pytest_plugins = ["tiers"]
@@ -55,10 +57,42 @@ def _turn(item: pytest.Item) -> int:
     return _LONGEST_FIRST.index(item.path.relative_to(Path(__file__).parent).parts[0])
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL for all tests of a process; each makes databases of its own."""
+    server = PostgresqlServer()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine of the cloud's database; tests/cloudlet/conftest.py names the tests of both."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(scope="session")
+def new_database(engine: str, request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Make an empty database, and return its address; empty for a folder's own database."""
+    if engine == "sqlite":
+        return str
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    return lambda: server.url(server.new_database())
+
+
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[CloudletServer]:
+def folder(tmp_path: Path, new_database: Callable[[], str]) -> Path:
+    """A data folder without settings, whose database is empty."""
+    if address := new_database():
+        choose_database(tmp_path, address)
+    return tmp_path
+
+
+@pytest.fixture
+def own(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[CloudletServer]:
     """An embedded cloud for one test."""
-    server = CloudletServer()
+    server = CloudletServer(database=new_database())
     server.start(tmp_path / "data")
     yield server
     server.close()

@@ -27,6 +27,7 @@ from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import QuotaFull, Refusal, RequestFault
 from cirrus_cloudlet.log_lines import describe
+from cirrus_cloudlet.storage.engine import CommitInDoubt, ConnectionLost, DatabaseFault
 from cirrus_cloudlet.storage.keys import Key, Role
 from cirrus_cloudlet.version import __version__
 from cirrus_cloudlet.web.site import Site
@@ -128,15 +129,25 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
         return _busy(str(full))
     except Refusal as refusal:
         return PlainTextResponse(f"Error: {refusal}")
-    except (OSError, sqlite3.Error) as error:
+    except CommitInDoubt as doubt:
+        log.error("a request may have been carried out (%s)", doubt)
+        return PlainTextResponse("the server lost its database; ask again\n", 503)
+    except ConnectionLost as lost:
+        log.error("a request has to wait: no connection to the database (%s)", lost)
+        return _busy("the server cannot reach its database")
+    except (OSError, sqlite3.Error, DatabaseFault) as error:
         log.error("a request failed (%s)", error)
         if _is_full(error):
             return _busy("the disk is full")
-        cause = error.strerror if isinstance(error, OSError) else error  # not the file's name
+        # the text of a file's or a server's error may name what clients need not know
+        cause = error.strerror if isinstance(error, OSError) else error
+        cause = "database" if isinstance(error, DatabaseFault) else cause
         return PlainTextResponse(f"Error: internal error of the server ({cause})")
 
 
-def _is_full(error: OSError | sqlite3.Error) -> bool:
+def _is_full(error: OSError | sqlite3.Error | DatabaseFault) -> bool:
+    if isinstance(error, DatabaseFault):
+        return error.is_full
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
@@ -179,7 +190,7 @@ async def _api(cloud: Cloud, call: Call) -> Response:
     sent = call.bearer()
     if sent is None:
         raise RequestFault(401, "an API key is required: Authorization: Bearer KEY", _ASK_FOR_KEY)
-    key = cloud.keys.find(sent)  # without a thread, which would cost more than the reading
+    key = await cloud.look_up(cloud.keys.find, sent)
     if key is None:
         raise RequestFault(401, "unknown API key", _ASK_FOR_KEY)
     if endpoint.ids:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
 
 from cirrus_cloudlet.changes import change_inventory
 from cirrus_cloudlet.delivery.claims import Claims
@@ -42,6 +44,7 @@ log = logging.getLogger(__name__)
 HOUR_S = 3600.0
 _DAY_S = 24 * HOUR_S
 _STOP_WAIT_S = 0.7
+_T = TypeVar("_T")
 
 
 class Cloud:
@@ -98,6 +101,10 @@ class Cloud:
         self.previews.start()
         self.leftovers.start()
         self.worker.start()
+
+    async def look_up(self, find: Callable[[str], _T], value: str) -> _T:
+        """Find a row; in a thread, unless the thread would cost more than the reading."""
+        return find(value) if self.store.is_local else await run_in_threadpool(find, value)
 
     def change(self, changes: Changes, by: Actor) -> None:
         """Change companies, locations and devices, and record who did.

@@ -66,6 +66,7 @@ def serve(
             # uvicorn raises the signal again after its end; the process has to exit with status 0
             signal.signal(number, _ignore)
         cloud = Cloud(folder)
+        cloud.store.claim()
         config = uvicorn.Config(
             make_application(cloud),
             loop="asyncio",

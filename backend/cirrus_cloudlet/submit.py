@@ -25,7 +25,7 @@ from cirrus_cloudlet.job_props import parse_props, user_of
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.commits import savepoint
 from cirrus_cloudlet.storage.documents import Document
-from cirrus_cloudlet.storage.engine import Connection, Row
+from cirrus_cloudlet.storage.engine import CommitInDoubt, Connection, Row
 from cirrus_cloudlet.storage.jobs import Texts, measure
 from cirrus_cloudlet.storage.quotas import Amount, Owner
 from cirrus_cloudlet.storage.uploads import CHANGED, Contents, Upload, mark_submitted
@@ -184,6 +184,9 @@ class Submission:
     def fail(self, error: BaseException) -> None:
         """End the submit with an error of the whole group, unless the submit has its own error."""
         self._error = self._error or error
+        if isinstance(error, CommitInDoubt):  # a job may need the document; the next start decides
+            self.prepared.document.file.close()
+            self._undo.pop_all()
         self._undo_all()
 
     def _undo_all(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
 import sqlite3
 import time
@@ -16,11 +17,13 @@ from starlette.types import Message
 from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.storage.audit import Actor, Origin
+from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.keys import Role
-from cirrus_cloudlet.storage.opening import open_store
+from cirrus_cloudlet.storage.opening import choose_database, open_store
 from cirrus_cloudlet.storage.quotas import Amount, Owner, stored_amounts
 from cirrus_cloudlet.storage.schema import SCHEMAS
-from many_jobs import OPERATIONS, CountedStore, make_folder, submit_one
+from many_jobs import INVENTORY, OPERATIONS, CountedStore, make_folder, submit_one
+from postgresql_server import PostgresqlServer
 
 TESTER = Actor("anna", Origin.PAGE, "ACME")
 PDF = b"%PDF-1.4 the document\n%%EOF\n"
@@ -170,6 +173,43 @@ def test_no_statement_scans_a_table(tmp_path: Path) -> None:
     assert not {text: plan for text, plan in plans.items() if scan.search(plan)}
 
 
+_MANY = """
+INSERT INTO document (id, company, key, size, sha256, format, segments, created)
+    SELECT 'd' || i, 'ACME', 'key-1', 9, '', 'pdf', '[9]', i FROM generate_series(1, 20000) AS i;
+INSERT INTO job (id, company, key, location, device, title, document, props, state, step,
+        submitted, updated)
+    SELECT '2026-' || i, 'ACME', 'key-1', 'Away', 'Folder', '', 'd' || i, '{}', 1,
+        CASE WHEN i % 10 = 0 THEN 'ready' WHEN i % 10 = 1 THEN 'unreleased' ELSE 'held' END,
+        extract(epoch FROM now()) + i, i FROM generate_series(1, 20000) AS i;
+VACUUM ANALYZE;
+"""
+
+
+def test_no_statement_of_postgresql_scans_a_table(
+    postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    """PostgreSQL finds the rows of each statement by an index, too, and those of its triggers."""
+    (tmp_path / "cloudlet.toml").write_text(INVENTORY)
+    database = postgresql.new_database()
+    choose_database(tmp_path, postgresql.url(database))
+    postgresql.sql(database, _MANY)
+    with postgresql.plans(database) as plans:
+        cloud = Cloud(tmp_path)
+        _session(cloud)
+        cloud.store.close()
+    scan = re.compile(
+        rf"Seq Scan on ({GROWING})\b|Index Scan using (?!{SMALL_INDEXES})\S+ on ({GROWING})\b"
+    )
+    scans = [
+        "\n".join(plan)
+        for plan in plans
+        for line, behind in itertools.pairwise(plan)
+        if scan.search(line) and "Index Cond" not in behind
+    ]
+    assert len(plans) > 200
+    assert not scans
+
+
 def _plans(folder: Path, statements: set[str]) -> Iterator[tuple[str, str]]:
     with contextlib.closing(sqlite3.connect(folder / "cloudlet.db")) as db:
         for traced in statements:
@@ -180,30 +220,33 @@ def _plans(folder: Path, statements: set[str]) -> Iterator[tuple[str, str]]:
                 yield text, "\n".join(row[-1] for row in rows)
 
 
-def _sums(folder: Path) -> dict[Owner, Amount]:
+def _sums(store: Store) -> dict[Owner, Amount]:
     """Add up what each owner stores."""
     found: dict[Owner, Amount] = {}
-    with contextlib.closing(sqlite3.connect(folder / "cloudlet.db")) as db:
-        for select in (
-            "company, key, size + 4096, 0, 0, 0 FROM document WHERE NOT pruned",
-            "company, key, bytes, 0, 1, 0 FROM job",
-            "owner, key, bytes + 4096 * segments, 1, 0, 0 FROM upload",
-            "company, key, 0, 0, 0, bytes FROM copy",
-        ):
-            for company, key, *amount in db.execute(f"SELECT {select}"):
-                owner = Owner(company, key)
-                before = found.get(owner, Amount())
-                found[owner] = Amount(*map(sum, zip(before, amount, strict=True)))
+    for select in (
+        "company, key, size + 4096, 0, 0, 0 FROM document WHERE NOT pruned",
+        "company, key, bytes, 0, 1, 0 FROM job",
+        "owner, key, bytes + 4096 * segments, 1, 0, 0 FROM upload",
+        "company, key, 0, 0, 0, bytes FROM copy",
+    ):
+        for company, key, *amount in store.execute(f"SELECT {select}"):
+            owner = Owner(company, key)
+            before = found.get(owner, Amount())
+            found[owner] = Amount(*map(sum, zip(before, amount, strict=True)))
     return found
 
 
-def test_what_is_stored_is_counted(tmp_path: Path) -> None:
+def test_what_is_stored_is_counted(folder: Path) -> None:
     """The table of stored amounts is right after all kinds of requests and cleaning."""
-    folder = _folder(tmp_path / "data", 200)
-    _session(Cloud(folder))
+    (folder / "cloudlet.toml").write_text(INVENTORY)
+    cloud = Cloud(folder)
+    for number in range(30):
+        cloud.jobs.end(submit_one(cloud, f"{number}"), "delete", TESTER)
+    _session(cloud)
+    cloud.store.close()
     with open_store(folder) as store:
         counted = {owner: found for owner, found in stored_amounts(store) if any(found)}
-    assert counted == _sums(folder)
+        assert counted == _sums(store)
     assert counted
 
 
@@ -234,7 +277,7 @@ def test_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         ended = store.execute("SELECT id, ended FROM document ORDER BY id")
         assert [tuple(row) for row in ended] == [("done", 8), ("gone", 3), ("waits", None)]
-        assert dict(stored_amounts(store)) == _sums(tmp_path)
+        assert dict(stored_amounts(store)) == _sums(store)
         known = store.execute("SELECT key, document FROM idempotency")
         assert [tuple(row) for row in known] == [("a", "done")]
         with store.transaction() as db:

@@ -19,9 +19,9 @@ PDF = b"%PDF-1.4 the document\n%%EOF\n"
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[CloudletServer]:
+def cloud(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[CloudletServer]:
     """A server whose location Office is left to clients."""
-    server = CloudletServer()
+    server = CloudletServer(database=new_database())
     server.start(tmp_path / "data")
     server.cli("location", "clients", "Office")
     yield server

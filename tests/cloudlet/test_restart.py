@@ -238,6 +238,7 @@ _UNDO = (
     DROP INDEX job_waiting_at; DROP INDEX job_failed_at;
     ALTER TABLE transition DROP COLUMN step;
     """,
+    "DROP TABLE claim; DROP TABLE client; ALTER TABLE api_key DROP COLUMN location;",
 )
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from cirrus_cloudlet.cli.jobs import details
 from cirrus_cloudlet.cli.main import run
+from cirrus_cloudlet.storage.opening import choose_database
 from ports import reserved_port
 from programs import Program
 
@@ -51,10 +52,14 @@ class CloudletServer:
     `restart` keeps the address. Unless the folder has a cloudlet.toml, the first start makes a
     company `ACME` with a location `Office` and a file device `Folder`. `.key` is bound to the
     company.
+
+    Args:
+        database: the address of a database on a server; empty for the folder's own.
     """
 
-    def __init__(self, *, announce: bool = False) -> None:
+    def __init__(self, *, announce: bool = False, database: str = "") -> None:
         self._announce = announce
+        self._database = database
         self.data = Path()
         self.url = ""
         self.key = ""
@@ -182,7 +187,9 @@ class CloudletServer:
             while self._database_stamp() == seen and time.monotonic() < again:
                 time.sleep(0.05)
 
-    def _database_stamp(self) -> list[tuple[str, int, int]]:
+    def _database_stamp(self) -> object:
+        if self._database:
+            return object()  # look again at once
         files = [path for path in self.data.glob("cloudlet.db*") if path.suffix != ".db-shm"]
         found = []
         for path in sorted(files):
@@ -194,6 +201,8 @@ class CloudletServer:
     def _furnish(self) -> None:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.data / "cloudlet.toml").write_text(_FURNITURE)
+        if self._database:
+            choose_database(self.data, self._database)
         self.key = self.new_key("ACME")
 
 

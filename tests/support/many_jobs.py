@@ -17,7 +17,7 @@ from cirrus_cloudlet.submit import Order, Submission, submit_all
 PDF = b"%PDF-1.4 the document\n%%EOF\n"
 OWNER = Owner("ACME", "key-1")
 # Quiet has the oldest jobs. At Away, each tenth job waits.
-_TOML = """
+INVENTORY = """
 [[company]]
 id = "ACME"
 [[location]]
@@ -87,7 +87,7 @@ class CountedStore(SqliteStore):
 def make_folder(folder: Path, count: int, now: float) -> None:
     """Make a data folder with jobs."""
     folder.mkdir()
-    (folder / "cloudlet.toml").write_text(_TOML)
+    (folder / "cloudlet.toml").write_text(INVENTORY)
     with SqliteStore(folder) as store, store.transaction() as db:
         db.execute(_DOCUMENTS, (count, now))
         db.execute(_JOBS, (count, now, 5))

@@ -108,7 +108,7 @@ async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) ->
     """`get job`: the status of a job."""
     company, location, device, job_id = call.path[3:]
     cloud.inventory.current().location(company, location)
-    job = cloud.jobs.find(job_id)  # without a thread, which would cost more than the reading
+    job = await cloud.look_up(cloud.jobs.find, job_id)
     if job is None or (job.company, job.location, job.device) != (company, location, device):
         raise Refusal(f"unknown job {job_id!r}")
     # other keys, such as those of other print servers, do not see what waits for its owner

@@ -20,6 +20,12 @@ PARSER = argparse.ArgumentParser(
 PARSER.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
 _DATA = argparse.ArgumentParser(add_help=False)
 _DATA.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data folder")
+_DATA.add_argument(
+    "--database",
+    metavar="ADDRESS",
+    help="keep the folder's jobs and keys in PostgreSQL: postgresql://USER@HOST/DATABASE"
+    " (default: the folder's own database; the folder remembers the address)",
+)
 _VERBS = {"": PARSER.add_subparsers(required=True, metavar="COMMAND")}
 _NOUNS = {
     "key": "API keys",

@@ -16,6 +16,8 @@ from cirrus_cloudlet.cli.command import PARSER
 from cirrus_cloudlet.cli.data_folder import open_folder
 from cirrus_cloudlet.errors import Refusal, SettingsError
 from cirrus_cloudlet.privileges import become_owner
+from cirrus_cloudlet.storage.engine import DatabaseFault
+from cirrus_cloudlet.storage.opening import choose_database
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
@@ -44,13 +46,15 @@ def run(arguments: Sequence[str] | None = None) -> None:
             if not values.pop("asks", False):  # such a command makes its folder itself
                 open_folder(values["data"], make=make)
                 become_owner(values["data"])
+                if database := values.pop("database", None):
+                    choose_database(values["data"], database)
             perform(**values)
     except PermissionError as error:
         sys.exit(
             f"cirrus-cloudlet: {error.filename}: {error.strerror}. Run the command as root or as "
             "the owner of the data folder."
         )
-    except (SettingsError, Refusal, OSError) as error:
+    except (SettingsError, Refusal, DatabaseFault, OSError) as error:
         sys.exit(f"cirrus-cloudlet: {error}")
     except ModuleNotFoundError as error:
         if (error.name or "cirrus_cloudlet").startswith("cirrus_cloudlet"):

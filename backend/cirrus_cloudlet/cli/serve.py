@@ -20,7 +20,7 @@ from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.privileges import become_owner
 from cirrus_cloudlet.storage.access import AccountRole, Accounts, make_password
 from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.opening import open_store
+from cirrus_cloudlet.storage.opening import choose_database, open_store
 
 if TYPE_CHECKING:
     from cirrus_cloudlet.cloud import Cloud
@@ -68,6 +68,7 @@ _EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared only
 )
 def _serve(
     data: Path,
+    database: str | None,
     listen: str,
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -85,6 +86,8 @@ def _serve(
     if company is not None and admin is None:
         raise SettingsError("--company is the company of --admin; give both")
     _make_folder(data, new=new, allow_root=allow_root)
+    if database is not None:
+        choose_database(data, database)
     if admin is not None:
         _add_first_account(data, admin, company)
     if not InventoryFile(data).current().companies:

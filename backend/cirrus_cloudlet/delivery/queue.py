@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,8 +12,11 @@ from typing import NamedTuple
 from cirrus_cloudlet.delivery.ways import JOB_WAITS
 from cirrus_cloudlet.storage.copies import Copies
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.engine import CommitInDoubt, ConnectionLost
 from cirrus_cloudlet.storage.jobs import Job, Step, select_jobs
 
+log = logging.getLogger(__name__)
+AWAY_S = 2.0  # from one attempt to reach the database to the next
 _BACKOFF_S = (1.0, 2.0, 5.0, 15.0)
 # from one queue to the next by the index job_ready: the jobs behind the oldest one cost nothing
 OLDEST_READY = (
@@ -94,12 +98,17 @@ class Queue:
         The returned job is as it was before.
         """
         found = select_jobs(self._store, "WHERE job.id = ?", ready.id)
-        begun = self._store.execute(
-            "UPDATE job SET state = 1, step = 'running', attempts = attempts + 1,"
-            " received = coalesce(received, ?1), updated = ?1"
-            " WHERE id = ?2 AND step = 'ready' AND due <= ?1 RETURNING 1",
-            *(time.time(), ready.id),
-        )
+        try:
+            begun = self._store.execute(
+                "UPDATE job SET state = 1, step = 'running', attempts = attempts + 1,"
+                " received = coalesce(received, ?1), updated = ?1"
+                " WHERE id = ?2 AND step = 'ready' AND due <= ?1 RETURNING 1",
+                *(time.time(), ready.id),
+            )
+        except CommitInDoubt:  # nothing was sent
+            if found:
+                self.rest(found[0], Step.READY)
+            raise
         return found[0] if begun else None
 
     def aim(self, job: Job, target: str, path: str | None) -> None:
@@ -116,7 +125,8 @@ class Queue:
                 db.execute(statement, (target, path, job.id))
 
     def finish(self, job: Job, message: str) -> None:
-        self._store.execute(
+        """Record that the document has arrived."""
+        self._record_end(
             "UPDATE job SET state = 2, step = 'done', message = ?1, delivered = ?2, updated = ?2"
             " WHERE id = ?3 AND step = 'running'",
             *(message, time.time(), job.id),
@@ -128,7 +138,7 @@ class Queue:
 
     def wait(self, job: Job, message: str) -> None:
         """Deliver the job later; this attempt does not count."""
-        self._store.execute(
+        self._record_end(
             "UPDATE job SET step = 'ready', message = ?, due = ?, attempts = ?, updated = ?"
             " WHERE id = ? AND step = 'running'",
             *(message, time.time() + _BACKOFF_S[-1], job.attempts, time.time(), job.id),
@@ -136,11 +146,21 @@ class Queue:
 
     def rest(self, job: Job, step: Step, message: str = "", due: float = 0.0) -> None:
         """Leave the job received: ready for another delivery, or held until a person decides."""
-        self._store.execute(
+        self._record_end(
             "UPDATE job SET step = ?, message = ?, due = ?, updated = ?"
             " WHERE id = ? AND step = 'running'",
             *(step, message, due, time.time(), job.id),
         )
+
+    def _record_end(self, statement: str, *values: object) -> None:
+        """Change a running job, however long that takes: its document may have arrived."""
+        while True:
+            try:
+                self._store.execute(statement, *values)
+                return
+            except (ConnectionLost, CommitInDoubt) as fault:
+                log.error("the end of a delivery waits for the database (%s)", fault)
+            time.sleep(AWAY_S)
 
 
 def after_failure(

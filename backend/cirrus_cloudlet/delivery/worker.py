@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cirrus_cloudlet.delivery import folders, ways
 from cirrus_cloudlet.delivery.kinds import deliver, waits_for_a_person
-from cirrus_cloudlet.delivery.queue import Place, Queue, Ready
+from cirrus_cloudlet.delivery.queue import AWAY_S, Place, Queue, Ready
 from cirrus_cloudlet.errors import QuotaFull
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.inventory import (
@@ -29,6 +29,7 @@ from cirrus_cloudlet.inventory.inventory import (
     Inventory,
     Location,
 )
+from cirrus_cloudlet.storage.engine import ConnectionLost, DatabaseFault
 from cirrus_cloudlet.storage.jobs import Job, Step
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,10 @@ class Worker:
                     noticed, self._noticed = self._noticed, {}
                 for place in noticed:
                     self._begin(place)
+            except ConnectionLost as lost:
+                log.error("deliveries wait for the database (%s)", lost)
+                self._seen = None
+                self._stopping.wait(AWAY_S)
             except Exception:  # a full disk may have room in the next round
                 log.exception("a round of the delivery worker failed")
                 self._seen = None
@@ -182,6 +187,8 @@ class Worker:
         try:
             if job := self._queue.begin(ready):
                 self._deliver_begun(job, device)
+        except DatabaseFault as fault:
+            log.error("job %s waits for the database (%s)", ready.id, fault)
         except Exception:
             log.exception("job %s could not be delivered", ready.id)
         finally:
@@ -193,11 +200,11 @@ class Worker:
             self.notice([*postponed, place])
 
     def _deliver_begun(self, job: Job, device: Device) -> None:
-        if waits_for_a_person(device):
-            self._queue.aim(job, device.target, None)
-            self._queue.rest(job, Step.HELD)
-            return
         try:
+            if waits_for_a_person(device):
+                self._queue.aim(job, device.target, None)
+                self._queue.rest(job, Step.HELD)
+                return
             message = deliver(
                 job,
                 device,
@@ -209,6 +216,8 @@ class Worker:
         except QuotaFull as full:
             advice = f"waiting until documents are moved out of {self._folder}"
             self._queue.wait(job, f"the delivery folder is full ({full}); {advice}")
+        except DatabaseFault as fault:  # before anything was sent
+            self._queue.fail(job, f"the database was away ({fault})", again=True)
         except ways.DeliveryFault as error:
             log.warning("job %s: %s", job.id, error)
             self._queue.fail(job, str(error), again=error.again)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cirrus_cloudlet.files import sync_folder
-from cirrus_cloudlet.storage.engine import Connection
+from cirrus_cloudlet.storage.engine import Connection, ConnectionLost
 from cirrus_cloudlet.storage.turns import Turns
 
 _MEMBERS = 64  # of a batch; a larger one would keep its first member waiting
@@ -93,8 +93,14 @@ class GroupCommit:
             self._db = None
 
     def _begin(self) -> _Batch:
-        if self._db is None:
-            self._db = self._connect()
+        if self._db is not None:
+            try:
+                self._start(self._db)
+            except ConnectionLost:  # the server may have been restarted
+                self.close()
+            else:
+                return _Batch(self._db)
+        self._db = self._connect()
         self._start(self._db)
         return _Batch(self._db)
 

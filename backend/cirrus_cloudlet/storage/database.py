@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cirrus_cloudlet.storage.commits import GroupCommit
-from cirrus_cloudlet.storage.engine import Connection, Row
+from cirrus_cloudlet.storage.engine import Connection, ConnectionLost, Row
 
 ALL = 2**62  # rows: a limit that is none
 _READS = ("SELECT", "WITH")
 
 
 class Store(abc.ABC):
-    """A database; an engine's module has the class that opens it."""
+    """A database; an engine's module has the class that opens it.
+
+    Attributes:
+        is_local: whether reading a row takes no longer than changing the thread.
+    """
+
+    is_local = True
 
     def __init__(self) -> None:
         self._idle: list[Connection] = []  # threads share it: append and pop are atomic
@@ -47,15 +53,17 @@ class Store(abc.ABC):
         if not statement.startswith(_READS):
             with self.transaction() as db:
                 return db.execute(statement, values).fetchall()
-        # a connection moves between threads, but only one thread uses it at a time
-        try:
-            db = self._idle.pop()
-        except IndexError:
-            db = self._connect()
-        try:
-            return db.execute(statement, values).fetchall()
-        finally:
-            self._idle.append(db)
+        while True:
+            try:
+                db = self._idle.pop()
+            except IndexError:
+                return self._read(self._connect(), statement, values)
+            with contextlib.suppress(ConnectionLost):  # the server may have been restarted
+                return self._read(db, statement, values)
+
+    @abc.abstractmethod
+    def claim(self) -> None:
+        """Be the only process that serves this database; raise SettingsError if another does."""
 
     @abc.abstractmethod
     def watch(self) -> AbstractContextManager[Callable[[], int]]:
@@ -67,6 +75,19 @@ class Store(abc.ABC):
         with contextlib.suppress(IndexError):
             while True:
                 self._idle.pop().close()
+
+    def _read(self, db: Connection, statement: str, values: Sequence[object]) -> list[Row]:
+        # a connection moves between threads, but only one thread uses it at a time
+        try:
+            rows = db.execute(statement, values).fetchall()
+        except ConnectionLost:
+            db.close()
+            raise
+        except BaseException:
+            self._idle.append(db)
+            raise
+        self._idle.append(db)
+        return rows
 
     @abc.abstractmethod
     def _connect(self) -> Connection:

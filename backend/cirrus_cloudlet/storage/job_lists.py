@@ -104,7 +104,7 @@ class JobLists:
         waiting, failed = (
             self._store.execute(
                 f"SELECT count(*) FROM (SELECT 1 {which} AND company = ?1"  # noqa: S608 - constants
-                " AND (?2 IS NULL OR location = ?2)"
+                " AND (location = ?2 OR ?2 IS NULL)"  # PostgreSQL takes the type from the first
                 " AND (held_for IS NULL OR (held_for = ?3 AND ?3 != '') OR ?4) LIMIT ?5) AS found",
                 *viewer,
                 MAX_COUNT + 1,

@@ -17,6 +17,7 @@ from cirrus_cloudlet.storage.engine import Connection
 from cirrus_cloudlet.storage.schema import HISTORY, ROLES, SCHEMAS
 
 log = logging.getLogger(__name__)
+DATABASE_FILE = "cloudlet.db"
 _BUSY_TIMEOUT_S = 15.0
 
 
@@ -34,12 +35,15 @@ class SqliteStore(Store):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self._path = folder / "cloudlet.db"
+        self._path = folder / DATABASE_FILE
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
             with contextlib.closing(self._connect()) as db:
                 self._upgrade(db)
+
+    def claim(self) -> None:
+        """Do nothing: a lock in the data folder keeps other servers away."""
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[Callable[[], int]]:
