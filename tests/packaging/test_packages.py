@@ -181,7 +181,11 @@ def test_scripts_are_sound(packages: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["cirrus-statusd", "cirrus-workerd", "cirrus-printers", "cirrus-cloudlet"]
+    "name",
+    [
+        *("cirrus-statusd", "cirrus-workerd", "cirrus-printers"),
+        *("cirrus-cloudlet", "cirrus-cloudlet-client"),
+    ],
 )
 def test_the_service_is_confined(name: str) -> None:
     """systemd's own rating of the service, from 0 (safe) to 10."""
@@ -190,7 +194,7 @@ def test_the_service_is_confined(name: str) -> None:
     assert "Overall exposure level" in said
 
 
-@pytest.mark.parametrize("name", ["cirrus-statusd", "cirrus-printers"])
+@pytest.mark.parametrize("name", ["cirrus-statusd", "cirrus-printers", "cirrus-cloudlet-client"])
 def test_the_service_has_a_limit_of_memory(name: str) -> None:
     """A fault that fills the memory ends the service, not other programs; systemd restarts it."""
     unit = (FILES / "files" / f"{name}.service").read_text()

@@ -70,7 +70,10 @@ def read_key(path: Path) -> str:
             text = file.read(_KEY_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the key in {path} ({error})") from error
-    if mode & 0o077:
+    # systemd's copy of a key is in a folder for the service alone, and may be readable for a group
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    is_private = credentials is not None and path.parent == Path(credentials)
+    if mode & 0o077 and not is_private:
         raise SettingsError(f"other users can read {path}; run: chmod 600 {path}")
     if not text or len(text.split()) != 1 or not text.isascii():
         raise SettingsError(f"{path} has no key; the server's key add --role client prints one")
