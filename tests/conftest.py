@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import forked
 from cirrus_cloudlet.storage.opening import choose_database
 from cloudlet_server import CloudletServer
 from paths import WELCOME
@@ -41,6 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="try the packages on every Debian release, not only on the oldest and the newest",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Save the start of many programs in the everyday tier. The first process of pytest would give
+    its own main module to each program that it forks, so only workers fork."""
+    forked.use(hasattr(config, "workerinput") and not config.getoption("complete"))
 
 
 @pytest.hookimpl(trylast=True)

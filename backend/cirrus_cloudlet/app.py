@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import secrets
 import sqlite3
@@ -33,11 +34,6 @@ from cirrus_cloudlet.version import __version__
 from cirrus_cloudlet.web.site import Site
 
 log = logging.getLogger(__name__)
-_HEADERS = (
-    (b"idempotency-supported", b"1"),  # lets a client repeat a submit whose response was lost
-    # after a change of this, a client no longer relies on its uploaded segments
-    (b"server-instance", secrets.token_hex(8).encode()),
-)
 _RETRY_AFTER_S = 10  # clients wait longer each time
 _READ = frozenset({"GET", "HEAD", "POST"})
 _CHANGE = frozenset({"GET", "POST"})  # HEAD changes nothing (RFC 9110, section 9.2.1)
@@ -86,6 +82,16 @@ _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
 }
 
 
+@functools.cache
+def _headers() -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of each response of this process."""
+    return (
+        (b"idempotency-supported", b"1"),  # lets a client repeat a submit whose response was lost
+        # after a change of this, a client no longer relies on its uploaded segments
+        (b"server-instance", secrets.token_hex(8).encode()),
+    )
+
+
 def make_application(cloud: Cloud) -> Router:
     """Make the application that serves a cloud, and starts and stops it with the server."""
     site = Site(cloud)
@@ -120,7 +126,7 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
         if call.path[:1] != ("api",):
             return await site.answer(call)
         response = await _api(cloud, call)
-        response.raw_headers.extend(_HEADERS)  # `headers` would look for each of them first
+        response.raw_headers.extend(_headers())  # `headers` would look for each of them first
         return response
     except RequestFault as fault:
         return PlainTextResponse(f"{fault}\n", fault.status, fault.headers)

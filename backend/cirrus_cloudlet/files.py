@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import os
 import secrets
 import shutil
@@ -22,12 +23,15 @@ _SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h; see sync_file_range(2)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-RUN = secrets.token_hex(4)  # begins the names of all files that this process makes
+@functools.cache
+def run_prefix() -> str:
+    """Return what begins the names of all files that this process makes."""
+    return secrets.token_hex(4)
 
 
 def new_name() -> str:
     """Return a name that nobody can guess, and that no earlier process has made."""
-    return RUN + secrets.token_hex(12)
+    return run_prefix() + secrets.token_hex(12)
 
 
 @contextlib.contextmanager

@@ -15,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import forked
 from cirrus_cloudlet.cli.jobs import details
 from cirrus_cloudlet.cli.main import run
 from cirrus_cloudlet.storage.opening import choose_database
+from forked import Forked
 from ports import reserved_port
 from programs import Program
 
@@ -66,7 +68,7 @@ class CloudletServer:
         self.log = Path()
         self._tls: Tls | None = None
         self.port = reserved_port(self)
-        self._process: Program[str] | None = None
+        self._process: Program[str] | Forked | None = None
 
     def start(self, data_dir: Path, tls: Tls | None = None, options: Sequence[str] = ()) -> None:
         """Start on a folder, with further options of `serve`; return when it accepts connections.
@@ -79,25 +81,31 @@ class CloudletServer:
         self.log = data_dir.with_name(f"{data_dir.name}.log")
         if not (data_dir / "cloudlet.toml").exists():
             self._furnish()
-        command = _command("serve", "--data", str(data_dir), "--listen", f"127.0.0.1:{self.port}")
-        command += [*options, *(() if self._announce else ("--no-announce",))]
+        where = ("--data", str(data_dir), "--listen", f"127.0.0.1:{self.port}")
+        arguments = ["serve", *where, *options, *(() if self._announce else ("--no-announce",))]
         if tls:
-            command += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
-        with self.log.open("a") as log:
-            self._process = Program(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-            )
+            arguments += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
+        self._process = self._begin(arguments)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.startswith("Listening on "):
             self.kill()
             raise RuntimeError(f"the embedded cloud did not start:\n{self.log.read_text()}")
         self.url = line.removeprefix("Listening on ").strip().rstrip("/")
+
+    def _begin(self, arguments: Sequence[str]) -> Program[str] | Forked:
+        with self.log.open("a") as log:
+            if forked.is_in_use():
+                module, arguments = forked.CLOUDLET, _for_root(*arguments)
+                return Forked(module, arguments, os.environ, None, log.fileno())
+            return Program(
+                _command(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
 
     def stop(self) -> int:
         """Send SIGTERM; return the exit status."""
@@ -207,10 +215,13 @@ class CloudletServer:
 
 
 def _command(*args: str) -> list[str]:
-    if args[:1] == ("serve",):
-        args = (*args, "--allow-root")  # many tests run as root
     # -P: the test's current folder must not provide modules
-    return [sys.executable, "-P", "-m", "cirrus_cloudlet.cli.main", *args]
+    return [sys.executable, "-P", "-m", "cirrus_cloudlet.cli.main", *_for_root(*args)]
+
+
+def _for_root(*args: str) -> Sequence[str]:
+    """Let `serve` run as root, because many tests do."""
+    return (*args, "--allow-root") if args[:1] == ("serve",) else args
 
 
 def environment_without_proxies() -> dict[str, str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import forked
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.journal import files as journal_files
 from cloudlet_server import CloudletServer
@@ -151,9 +152,12 @@ class PrintSite:
 
     def cirrusctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run cirrusctl for this site."""
+        environ = os.environ | self.environ | {"CUPS_SERVER": str(self.cups.socket)}
+        if forked.is_in_use():
+            return forked.run(forked.CIRRUSCTL, arguments, environ, PATIENCE_S)
         return subprocess.run(
             [BACKEND.with_name("cirrusctl"), *arguments],
-            env=os.environ | self.environ | {"CUPS_SERVER": str(self.cups.socket)},
+            env=environ,
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,

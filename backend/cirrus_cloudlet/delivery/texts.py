@@ -10,7 +10,7 @@ from pathlib import Path
 from cirrus_cloudlet.charsets import can_stay, convert
 from cirrus_cloudlet.delivery.ways import JOB_WAITS, DeliveryFault
 from cirrus_cloudlet.errors import Refusal
-from cirrus_cloudlet.files import RUN
+from cirrus_cloudlet.files import run_prefix
 from cirrus_cloudlet.inventory.inventory import Device
 from cirrus_cloudlet.storage.jobs import Job
 
@@ -31,7 +31,9 @@ def in_charset_of(device: Device, job: Job, document: Path) -> Iterator[Path]:
     # beside the document, where the next run of the server removes what a crash has left
     with (
         document.open("rb") as original,
-        tempfile.NamedTemporaryFile(dir=document.parent, prefix=RUN, suffix=".txt") as copy,
+        tempfile.NamedTemporaryFile(
+            dir=document.parent, prefix=run_prefix(), suffix=".txt"
+        ) as copy,
     ):
         pieces = iter(lambda: original.read(_PIECE_BYTES), b"")
         try:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cirrus_cloudlet.files import RUN
+from cirrus_cloudlet.files import run_prefix
 
 log = logging.getLogger(__name__)
 _BATCH, _PAUSE_S = 100, 0.02
@@ -57,5 +57,5 @@ class Leftovers:
                 if number % _BATCH == _BATCH - 1 and self._stopping.wait(_PAUSE_S):
                     return
                 # this process may be about to name its own files
-                if not entry.name.startswith(RUN) and not is_stored(entry.name):
+                if not entry.name.startswith(run_prefix()) and not is_stored(entry.name):
                     Path(entry).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cirrus_cloudlet.files import RUN, open_private
+from cirrus_cloudlet.files import open_private, run_prefix
 from cirrus_cloudlet.sandbox import SandboxFault, run_sandboxed
 from cirrus_cloudlet.translation import marked
 
@@ -78,7 +78,7 @@ class Previews:
     def start(self) -> None:
         """Begin without page images; call this once, before the first view."""
         with contextlib.suppress(FileNotFoundError):
-            self._folder.rename(self._folder.with_name(f"{_UNUSED}{RUN}"))
+            self._folder.rename(self._folder.with_name(f"{_UNUSED}{run_prefix()}"))
         self._folder.mkdir(mode=0o700)
 
     def unused(self) -> list[Path]:
