@@ -16,6 +16,7 @@ from starlette.responses import Response as HttpResponse
 
 from cirrus_bridge.config.printers import PrinterSettings
 from cirrus_bridge.ipp_server.access import TooManyGuesses
+from cirrus_bridge.ipp_server.refusals import Cause, refusal
 from cirrus_bridge.ipp_server.requests import Client
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?")
@@ -44,12 +45,16 @@ class Gate:
         """Identify a client, or make the response that turns the client away."""
         address = request.client.host if request.client else ""
         if not self._is_allowed(address):
-            return HttpResponse("This address may not print here.\n", 403)
+            return refusal(request, Cause.NETWORK)
         is_tls = request.url.scheme == "https"
+        named = _HOST.fullmatch(request.headers.get("host", ""))
+        host = named[1] if named else "localhost"
         user = ""
         if self._verify is not None:
             if not is_tls:
-                return HttpResponse("Sign in over TLS (ipps, https).\n", 403)
+                port = self._settings.tls_port
+                link = f"https://{host}:{port}{request.url.path}" if port else ""
+                return refusal(request, Cause.NO_TLS, link=link)
             name, password = _credentials(request.headers.get("authorization", ""))
             try:
                 is_known = bool(name) and await asyncio.to_thread(
@@ -57,16 +62,15 @@ class Gate:
                 )
             except TooManyGuesses as error:
                 _log.info("%s guesses passwords; it has to wait %.0f s", address, error.wait_s)
-                wait_s = str(math.ceil(error.wait_s))
-                return HttpResponse("Too many attempts.\n", 429, {"Retry-After": wait_s})
+                later = {"Retry-After": str(math.ceil(error.wait_s))}
+                return refusal(request, Cause.GUESSES, later)
             if not is_known:
-                return HttpResponse("Sign in.\n", 401, _REALM)
+                return refusal(request, Cause.NO_ACCOUNT, _REALM)
             user = name
-        host = _HOST.fullmatch(request.headers.get("host", ""))
         return Client(
             address=address,
             user=user,
-            host=host[1] if host else "localhost",
+            host=host,
             port=self._settings.tls_port if is_tls else self._settings.port,
             is_tls=is_tls,
             is_local=_is_loopback(address),

@@ -21,6 +21,7 @@ from cirrus_bridge.ipp_server.compression import decompressed
 from cirrus_bridge.ipp_server.documents.formats import detect
 from cirrus_bridge.ipp_server.job_creation import Admission
 from cirrus_bridge.ipp_server.operations import Operations
+from cirrus_bridge.ipp_server.rare_lines import RareLines
 from cirrus_bridge.ipp_server.requests import (
     Client,
     Refusal,
@@ -63,6 +64,7 @@ class IppApplication:
     client_of: Callable[[HttpRequest], Awaitable[Client | HttpResponse]]
     page: Page
     _turns: Turns = field(default_factory=Turns)
+    _rare: RareLines = field(default_factory=lambda: RareLines(_log))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request (ASGI)."""
@@ -89,7 +91,7 @@ class IppApplication:
         except ClientDisconnect:
             return HttpResponse(status_code=400)  # nobody reads this
         except SPOOL_FAULTS as error:
-            _log.error("the spool cannot be used: %s", error)
+            self._rare.log(logging.ERROR, "spool", f"the spool cannot be used: {error}")
             response = refused(_spool_fault())
         except Exception:  # noqa: BLE001 - the client gets a response, the log the error
             _log.exception("a request failed")

@@ -8,46 +8,25 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Mapping
-from importlib.resources import files
-from typing import Any
 
 import segno
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request as HttpRequest
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from cirrus_bridge.base.translation import translated, verbatim
 from cirrus_bridge.drivers.offered_printers import PATH, OfferedPrinter
 from cirrus_bridge.ipp_server.page_language import preferred
+from cirrus_bridge.ipp_server.page_rendering import HEADERS, STATIC, STYLE, rendered
 from cirrus_bridge.ipp_server.page_views import job_view, media_view, printer_view
 from cirrus_bridge.ipp_server.printer_strings import FILE, MEDIA_TYPE, printer_strings
 from cirrus_bridge.ipp_server.requests import Client
 from cirrus_bridge.ipp_server.service import ICON_PIXELS, PrinterService
 
 MOST_ENDED_JOBS = 10
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
-        " form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-_FOLDER = files(__package__).joinpath("static")
-_ICONS = {f"icon-{n}.png": _FOLDER.joinpath(f"icon-{n}.png").read_bytes() for n in ICON_PIXELS}
+_ICONS = {f"icon-{n}.png": STATIC.joinpath(f"icon-{n}.png").read_bytes() for n in ICON_PIXELS}
 _STATIC = {
-    "/page.css": (_FOLDER.joinpath("page.css").read_bytes(), "text/css"),
-    "/icon.svg": (_FOLDER.joinpath("icon.svg").read_bytes(), "image/svg+xml"),
+    "/page.css": (STYLE, "text/css"),
+    "/icon.svg": (STATIC.joinpath("icon.svg").read_bytes(), "image/svg+xml"),
 }
-_ENVIRONMENT = Environment(
-    loader=PackageLoader(__package__),
-    autoescape=True,
-    trim_blocks=True,
-    undefined=StrictUndefined,
-)
 
 
 class Pages:
@@ -63,7 +42,7 @@ class Pages:
         else:
             language = preferred(request.headers.get("accept-language", ""))
             response = await asyncio.to_thread(self._page, request.url.path, client, language)
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         return response
 
     def _page(self, path: str, client: Client, language: str) -> Response:
@@ -74,7 +53,7 @@ class Pages:
         name, _, part = path.removeprefix(PATH).partition("/")
         printer = self._service.printers.get(name) if path.startswith(PATH) else None
         if printer is None:
-            return _rendered("missing", language, 404)
+            return rendered("missing", language, 404)
         if not part:
             return self._printer(printer, client, language)
         if part in _ICONS:
@@ -83,19 +62,19 @@ class Pages:
             return Response(_qr(_page_uri(printer, client)), media_type="image/svg+xml")
         if part == FILE:
             return Response(printer_strings(printer).encode(), media_type=MEDIA_TYPE)
-        return _rendered("missing", language, 404)
+        return rendered("missing", language, 404)
 
     def _list(self, language: str) -> Response:
         service = self._service
         printers = sorted(service.printers.values(), key=lambda each: each.info.casefold())
         views = [printer_view(each, service.status(each), language) for each in printers]
-        return _rendered("printers", language, printers=views)
+        return rendered("printers", language, printers=views)
 
     def _printer(self, printer: OfferedPrinter, client: Client, language: str) -> Response:
         service, spool = self._service, self._service.spool
         jobs = [*spool.open_jobs(printer.name), *spool.ended_jobs(printer.name, MOST_ENDED_JOBS)]
         uris = service.description(printer, client)["printer-uri-supported"]
-        return _rendered(
+        return rendered(
             "printer",
             language,
             printer=printer_view(printer, service.status(printer), language),
@@ -110,14 +89,6 @@ class Pages:
 def _static(path: str) -> tuple[bytes, int, Mapping[str, str]]:
     content, media_type = _STATIC[path]
     return content, 200, {"Content-Type": media_type}
-
-
-def _rendered(template: str, language: str, status: int = 200, /, **values: Any) -> Response:
-    def say(text: str, **fields: object) -> str:
-        return translated(verbatim(text), language).format_map(fields)
-
-    page = _ENVIRONMENT.get_template(f"{template}.html")
-    return HTMLResponse(page.render(_=say, language=language, **values), status)
 
 
 def _page_uri(printer: OfferedPrinter, client: Client) -> str:

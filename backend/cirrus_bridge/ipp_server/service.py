@@ -26,6 +26,7 @@ from cirrus_bridge.ipp_server.job_processes import JobProcesses
 from cirrus_bridge.ipp_server.outcomes import IN_DEVICE, outcome_of
 from cirrus_bridge.ipp_server.printer_attributes import PrinterUri, ServiceFacts, description
 from cirrus_bridge.ipp_server.printer_strings import FILE
+from cirrus_bridge.ipp_server.rare_lines import RareLines
 from cirrus_bridge.ipp_server.requests import Client
 from cirrus_bridge.ipp_server.spool import SPOOL_FAULTS, Spool, SpooledJob
 
@@ -68,6 +69,7 @@ class PrinterService:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _changed_s: dict[str, tuple[PrinterState, float]] = field(default_factory=dict)
+    _rare: RareLines = field(default_factory=lambda: RareLines(_log))
 
     def __post_init__(self) -> None:
         self._dispatcher = Dispatcher(self.spool, self.processes, self.clock)
@@ -161,9 +163,8 @@ class PrinterService:
 
     def identify(self, printer: OfferedPrinter, message: str, client: Client) -> None:
         """Tell the administrator that someone looks for a printer: a cloud device cannot beep."""
-        _log.info(
-            "event=identify printer=%s client=%s message=%r", printer.name, client.address, message
-        )
+        text = f"event=identify printer={printer.name} client={client.address} message={message!r}"
+        self._rare.log(logging.INFO, f"identify {printer.name}", text)
 
     # --- the work besides requests
 
@@ -190,7 +191,7 @@ class PrinterService:
                 with self._lock:
                     wait_s = self._dispatcher.step()
             except SPOOL_FAULTS as error:  # such as a full disk
-                _log.error("the spool cannot be used: %s", error)
+                self._rare.log(logging.ERROR, "spool", f"the spool cannot be used: {error}")
                 await asyncio.sleep(SPOOL_FAULT_S)
                 continue
             with contextlib.suppress(TimeoutError):
