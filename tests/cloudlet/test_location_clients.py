@@ -195,6 +195,17 @@ def test_a_deleted_job_is_not_delivered(
     assert (tmp_path / "out").read_text().split() == [first, third]
 
 
+def test_a_lost_document(cloud: CloudletServer, client: Callable[..., LocationClient]) -> None:
+    """A job whose document the server has lost is held; the next one is delivered."""
+    curl = Curl(cloud.url, cloud.key)
+    lost, kept = curl.submit(PDF), curl.submit(PDF)
+    document = next(job["document"] for job in cloud.jobs() if job["id"] == lost)
+    Path(document).unlink()
+    client().start(cloud.url)
+    cloud.wait_for_job(kept, 2)
+    cloud.wait_for_job(lost, 1, message="Error: the server has lost the document")
+
+
 def test_a_job_waits_for_its_release(
     cloud: CloudletServer, client: Callable[..., LocationClient]
 ) -> None:

@@ -19,6 +19,7 @@ from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.delivery.claims import Claim, find_ended
 from cirrus_cloudlet.delivery.kinds import waits_for_a_person
 from cirrus_cloudlet.delivery.queue import Place
+from cirrus_cloudlet.delivery.ways import JOB_WAITS
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.inventory.inventory import Device, DeviceType
 from cirrus_cloudlet.printers import read_printers
@@ -91,10 +92,16 @@ async def put_printers(cloud: Cloud, call: Call, key: Key, fields: dict[str, str
 
 async def get_document(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`client/document`: the bytes of a claimed job's document, or a range of them."""
-    job = await _find(cloud, call, key, _token(fields))
+    token = _token(fields)
+    job = await _find(cloud, call, key, token)
     path = cloud.documents.path(job.document)
     share = cloud.shares.of(key.company)
-    found = await share.run(path.stat)
+    try:
+        found = await share.run(path.stat)
+    except FileNotFoundError as error:  # such as after the loss of a disk
+        message = f"the server has lost the document; {JOB_WAITS}"
+        await share.run(_fail, cloud, job, token, message, again=False)
+        raise _over(job.id) from error
     return FileResponse(path, stat_result=found, media_type="application/octet-stream")
 
 
@@ -116,7 +123,7 @@ async def report(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> 
         is_known = await share.run(claims.finish, job.id, token, target, message, age_s)
     elif event == "failed":
         again = fields.get("again") == "1"
-        is_known = await share.run(_fail, cloud, job, token, message, again)
+        is_known = await share.run(_fail, cloud, job, token, message, again=again)
     else:
         raise RequestFault(400, f"event {event!r} is not known")
     if not is_known:
@@ -171,7 +178,7 @@ def _job(claim: Claim, device: Device) -> dict[str, Any]:
     }
 
 
-def _fail(cloud: Cloud, job: Job, token: str, message: str, again: bool) -> bool:
+def _fail(cloud: Cloud, job: Job, token: str, message: str, *, again: bool) -> bool:
     return cloud.claims.fail(job, token, message, again=again)
 
 

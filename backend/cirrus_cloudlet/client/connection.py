@@ -24,7 +24,8 @@ _CONNECT_S, _READ_S = 20.0, 30.0
 _CONNECTIONS = 16
 _ANSWER_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
-_GONE, _RANGE_ERROR = 410, 416
+_GONE = 410
+_DOCUMENT = "application/octet-stream"
 
 
 class ServerAway(Exception):
@@ -94,6 +95,8 @@ class Connection:
         headers = {**self._headers, "Range": f"bytes={position}-"} if position else self._headers
         query = f"?{urlencode({'token': token})}"
         with self._request("GET", path, headers, query, preload_content=False) as response:
+            if response.headers.get("content-type") != _DOCUMENT:  # the API's form of a failure
+                raise ServerAway("the answer is not a document")
             start = position if response.status == 206 else 0
             yield start, _pieces(response)
 

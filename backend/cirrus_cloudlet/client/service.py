@@ -133,7 +133,8 @@ class Service:
         answer = self._connection.post(("poll",), fields, wait_s)
         if self._stopping.is_set():  # the server tells of the jobs again after the next start
             return
-        self._ended.update(answer.get("ended", ()))
+        with self._lock:
+            self._ended.update(self._running.keys() & set(answer.get("ended", ())))
         for told in answer.get("jobs", ()):
             if told["token"] not in self._running:
                 self._begin(errands, journal.find(told["token"]) or journal.add(told))
