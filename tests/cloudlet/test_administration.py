@@ -106,6 +106,19 @@ def test_api_keys(own: CloudletServer) -> None:
     assert key not in own.log_text
 
 
+def test_a_clients_key(own: CloudletServer) -> None:
+    """The page shows the key of a location's client, which keeps its role, and may be revoked."""
+    own.cli("key", "add", "--role", "client", "--location", "Office", "--name", "desk")
+    anna = admin_of(own)
+    listed = anna.get("/keys").text
+    assert "Client of" in listed
+    assert "/keys/desk/revoke" in listed
+    assert "/keys/desk/admin" not in listed and "/keys/desk/print" not in listed
+    assert anna.post("/keys/desk/admin").status == 409
+    assert anna.post("/keys/desk/client").status == 404
+    assert anna.post("/keys/desk/revoke").status == 303
+
+
 def test_locations_and_devices(own: CloudletServer) -> None:
     """Locations and devices are added, changed and disabled; what stays the same is not written."""
     anna = admin_of(own)
