@@ -279,6 +279,7 @@ def test_a_key_opens_no_page(shared: CloudletServer) -> None:
     assert Visitor(shared.url).sign_in("ACME", shared.key).status == 403
 
 
+@pytest.mark.complete
 def test_guessing_is_slow(own: CloudletServer) -> None:
     """After ten wrong passwords the right one is refused too, at any address of loopback.
 

@@ -59,6 +59,7 @@ def test_added_by_clicks(page: Page, pdfs: dict[int, Path], tmp_path: Path) -> N
 LONG = "Printer in the corridor of the third floor, "
 
 
+@pytest.mark.sampled(names=[("受付の複合機", "倉庫の複合機")])
 @pytest.mark.parametrize(
     "names", [("受付の複合機", "倉庫の複合機"), (LONG + "left", LONG + "right")], ids=["ja", "long"]
 )

@@ -33,6 +33,7 @@ def run(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.complete
 def test_ansible_lint_finds_nothing(tmp_path: Path) -> None:
     """ansible-lint's strictest profile finds nothing; it checks the syntax as well."""
     done = run("ansible-lint", "--offline", "--profile", "production", ".", folder=tmp_path)

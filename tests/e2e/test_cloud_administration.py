@@ -116,7 +116,7 @@ def test_a_day_of_an_administrator(page: Page, cloud: CloudletServer, tmp_path: 
     assert errors == []
 
 
-@pytest.mark.sampled(scheme=["light"])
+@pytest.mark.complete
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_for_everyone(browser: Browser, cloud: CloudletServer, tmp_path: Path, scheme: str) -> None:
     """axe-core finds no errors on these pages, and nothing overflows at 320 px or 200 %."""

@@ -341,6 +341,7 @@ def test_a_frozen_server(page: Page, own_site: PrintSite) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.complete
 def test_names_that_are_written_from_right_to_left(
     browser: Browser, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def _listed(site: PrintSite) -> tuple[str, list[str]]:
     return said, ours
 
 
+@pytest.mark.complete
 def test_every_device_is_listed_and_so_are_the_other_backends(hostile: PrintSite) -> None:
     """Each usable device is listed once, and no line is forged."""
     text, ours = _listed(hostile)

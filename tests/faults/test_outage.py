@@ -113,6 +113,7 @@ def test_without_a_poller_the_job_waits_in_its_queue(brief: PrintSite) -> None:
     assert len(site.cloud.jobs()) == 1
 
 
+@pytest.mark.complete
 def test_an_upload_that_takes_longer_than_cups_allows(brief: PrintSite, tmp_path: Path) -> None:
     """The upload resumes in a new run, so that it ends."""
     site = brief
@@ -184,6 +185,7 @@ def test_a_key_that_is_replaced(own_site: PrintSite) -> None:
     assert len(site.cloud.jobs()) == 1
 
 
+@pytest.mark.complete
 def test_max_hold_time() -> None:
     """CUPS cancels held jobs after MaxHoldTime, but not jobs that wait for a server."""
     with PrintSite(directives=["MaxHoldTime 12", f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
@@ -215,6 +217,7 @@ def test_more_jobs_than_cups_takes() -> None:
         assert _order(site) == [b"0", b"1", b"2"]
 
 
+@pytest.mark.complete
 def test_a_class_without_a_member_that_works(brief: PrintSite) -> None:
     """CUPS tries the members in turn; the job survives MaxJobTime and prints once."""
     site = brief
