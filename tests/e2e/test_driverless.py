@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +209,36 @@ def test_deleted_at_the_cloud(
         assert STATES[job["job-state"]] == "canceled"
     finally:
         printers.cloud.cli("location", "online", "Paris")
+
+
+def test_an_offline_location(
+    printers: PrinterSite, cups: PrivateCups, pdfs: dict[int, Path]
+) -> None:
+    """The queue of `-m everywhere` tells of a location that has been offline for a while, until the
+    location has the job."""
+    queue = "offline"
+    before = len(_jobs(printers, "Away"))
+    DriverlessClient(cups).add_queue(queue, _uri(printers, "Away"))
+    printers.cloud.cli("location", "offline", "Paris")
+    try:
+        job_id = cups.lp(queue, pdfs[1])
+        eventually(lambda: len(_jobs(printers, "Away")) > before, "", printers.log)
+        eventually(lambda: "Waiting" in cups.job(job_id)["job-printer-state-message"])
+        assert "offline-warning" not in _reasons(cups, queue)
+        printers.make_older(70)
+        eventually(lambda: "offline-warning" in _reasons(cups, queue), "", cups.log_end)
+        assert STATES[cups.job(job_id)["job-state"]] == "processing"
+    finally:
+        printers.cloud.cli("location", "online", "Paris")
+    assert STATES[cups.wait_job(job_id)["job-state"]] == "completed"
+    assert "offline-warning" not in _reasons(cups, queue)
+    assert len(_jobs(printers, "Away")) == before + 1
+
+
+def _reasons(cups: PrivateCups, queue: str) -> Sequence[str]:
+    """The printer-state-reasons of a queue."""
+    reasons = cups.printer(queue)["printer-state-reasons"]
+    return [reasons] if isinstance(reasons, str) else list(reasons)
 
 
 def test_cancel_before_the_cloud_has_it(
