@@ -173,7 +173,7 @@ def test_no_statement_scans_a_table(tmp_path: Path) -> None:
     assert not {text: plan for text, plan in plans.items() if scan.search(plan)}
 
 
-# without triggers: a row that one transaction updates again and again takes longer each time
+# without triggers: a row that one transaction updates many times takes longer with each update
 _MANY = """
 SET session_replication_role = replica;
 INSERT INTO document (id, company, key, size, sha256, format, segments, created)
