@@ -330,6 +330,25 @@ def test_printers_without_drivers(polled: PrintSite) -> None:
     assert 'For the network, set listen = "0.0.0.0"' in " ".join(done.stdout.split())
 
 
+def test_printers_without_cups(bare: PrintSite) -> None:
+    """Devices are offered, and no queue is added. Without the option, the error names it."""
+    bare.cups.stop()
+    done = bare.cirrusctl("setup", *options(bare, device="all"), "--json")
+    assert done.returncode == 5
+    assert "--printers" in str(json.loads(done.stdout)["error"])
+    done = bare.cirrusctl("setup", *options(bare, device="all"), "--printers", "--json")
+    steps = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["step"] for each in steps[-3:]] == ["printers", "doctor", "end"]
+    assert steps[-3]["devices"] == ["Paris:Laser1"]
+    assert steps[-1]["queues"] == []
+
+
+def test_printers_without_a_device(polled: PrintSite) -> None:
+    """The setup says that nothing is offered."""
+    done = polled.cirrusctl("setup", *options(polled, device="none"), "--printers")
+    assert "No device was chosen" in done.stdout, done.stdout + done.stderr
+
+
 def test_the_same_again(polled: PrintSite) -> None:
     """A second run with the same answers does not ask whether to replace anything."""
     done = polled.cirrusctl("setup", *options(polled, device="none"))

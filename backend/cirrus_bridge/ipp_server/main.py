@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 from cirrus_bridge.api.client import CloudApi, api_for
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError
-from cirrus_bridge.base.privileges import give_up_new_rights, give_up_root
+from cirrus_bridge.base.privileges import give_up_new_rights, give_up_root, user_name
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.accounts import ACCOUNTS
 from cirrus_bridge.config.defaults import FOLDER, PRINTERS_FOLDER, STATE_FOLDER
 from cirrus_bridge.config.load import UploadSettings, load
@@ -102,6 +103,7 @@ def _run() -> None:
         _log.warning("stays root, because the owner of %s cannot read %s", folders.state, unread)
     make_state_folder(folders.state)
     give_up_new_rights()
+    _check_keys(folders)
     reader = ConfigurationReader(os.environ, clock)
     settings = reader.configuration.printers
     os.umask(0o077)
@@ -114,6 +116,24 @@ def _run() -> None:
         # not asyncio.run, which would wait for threads that wait for a server
         asyncio.new_event_loop().run_until_complete(
             _serve(folders, settings, reader, processes, clock)
+        )
+
+
+def _check_keys(folders: Folders) -> None:
+    """Raise BadConfiguration if root has started the service, which is no longer root, without
+    copies of the key files."""
+    keys = folders.configuration / "servers.d"
+    if folders.credentials is None and keys.exists() and not os.access(keys, os.R_OK | os.X_OK):
+        raise BadConfiguration(
+            tr(
+                "User {user} cannot read the keys in {folder}.",
+                user=user_name(os.geteuid()),
+                folder=keys,
+            ),
+            tr(
+                "Start the service with systemctl, which gives it copies of the keys. Without "
+                "systemd, start the service as the user who owns the folder."
+            ),
         )
 
 

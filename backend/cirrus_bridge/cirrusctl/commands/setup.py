@@ -65,7 +65,8 @@ def command(
     printers: Annotated[
         bool | None,
         typer.Option(
-            "--printers/--no-printers", help="Offer the devices as printers without drivers, too."
+            "--printers/--no-printers",
+            help="Offer the devices as printers without drivers. Needs no CUPS.",
         ),
     ] = None,
     replace: Annotated[

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cirrus_bridge.base.errors import BadConfiguration, CirrusError, CupsNotPossible
+from cirrus_bridge.base.errors import BadConfiguration, CirrusError, CupsAway, CupsNotPossible
 from cirrus_bridge.base.spelling import did_you_mean
 from cirrus_bridge.base.subprocesses import ProgramFailed, run_program
 from cirrus_bridge.base.translation import joined, tr
@@ -49,6 +49,7 @@ _ONLY_HERE = tr(
     'Only this machine can print there. For the network, set listen = "0.0.0.0" below [printers] '
     "in bridge.toml, and restart cirrus-printers."
 )
+_WITHOUT_CUPS = tr("To offer devices as printers without drivers and without CUPS, use --printers.")
 
 
 @dataclass(slots=True)
@@ -66,16 +67,15 @@ class GuidedSetup:
         """Run the setup, and return whether everything works."""
         # before the first question, check that the results can be saved
         check_writable(self.installation.config / "servers.d" / "*.toml")
-        if self.options.devices != [NONE]:
-            self.installation.cups.version()
+        has_cups = self._finds_cups()
         clock = self.installation.clock
         questions = GuidedServer(self.options, self.talk, clock, self._done, self._known_key)
         server, found = questions.ask()
         self._write(server)
         chosen = self._chosen(found)
-        queues = [*self._queues(chosen)]
+        queues = [*self._queues(chosen)] if has_cups else []
         failed = [queue for queue in queues if not self._test(queue)]
-        self._offer(chosen)
+        offered = self._offer(chosen)
         findings = by_severity(self._findings())
         if self.output.as_json:
             self._done("", "doctor", findings=findings)
@@ -83,15 +83,31 @@ class GuidedSetup:
             none = tr("The doctor finds nothing wrong.")
             self.output.rows(rows(findings), COLUMNS, none=none)
         works = not failed and all(each.severity < Severity.ERROR for each in findings)
-        self._end(queues, works=works)
+        self._end(queues, offered, works=works)
         return works
 
-    def _end(self, queues: Sequence[str], *, works: bool) -> None:
+    def _finds_cups(self) -> bool:
+        """Whether queues can be added. Without CUPS, devices can still be offered as printers
+        without drivers; raises CupsAway if that is not asked for."""
+        if self.options.devices == [NONE]:
+            return True
+        try:
+            self.installation.cups.version()
+        except CupsAway as error:
+            if self.options.printers:
+                return False
+            error.hint = joined(" ", filter(None, (error.hint, _WITHOUT_CUPS)))
+            raise
+        return True
+
+    def _end(self, queues: Sequence[str], offered: Sequence[str], *, works: bool) -> None:
         """Say what to do next."""
         if not works:
             told = tr("Not everything works yet. Next, run: cirrusctl doctor")
         elif queues:
             told = tr("Done. Try: lp -d {queue} file.pdf", queue=shlex.quote(queues[0]))
+        elif offered:
+            told = tr("Done. To see the printers, run: cirrusctl printers")
         else:
             told = tr("Done. To add a queue, run: cirrusctl setup")
         self._done(told, "end", works=works, queues=queues)
@@ -198,9 +214,9 @@ class GuidedSetup:
             else:
                 return name
 
-    def _offer(self, chosen: FoundDevices) -> None:
-        """Offer the chosen devices as printers without drivers, if that is wanted. The question is
-        asked if the package cirrus-printers is installed."""
+    def _offer(self, chosen: FoundDevices) -> list[str]:
+        """Offer the chosen devices as printers without drivers, if that is wanted; return them. The
+        question is asked if the package cirrus-printers is installed."""
         wants, has_service = self.options.printers, UNIT.exists()
         if wants is None and chosen and has_service:
             question = tr(
@@ -208,8 +224,11 @@ class GuidedSetup:
                 "drivers)?"
             )
             wants = self.talk.confirm(question, default=False)
+        if wants and not chosen:
+            told = tr("No device was chosen, so none is offered as a printer without driver.")
+            self._done(told, "printers", path="", devices=[])
         if not wants or not chosen:
-            return
+            return []
         path = self.installation.config / "bridge.toml"
         devices = [f"{location}:{device.key}" for location, device in chosen]
         add_devices(path, devices)
@@ -220,6 +239,7 @@ class GuidedSetup:
             with contextlib.suppress(ProgramFailed):  # the doctor says what is wrong
                 run_program(("systemctl", "enable", "--now", SERVICE), {}, limit_s=SERVICE_S)
         self._done(told, "printers", path=str(path), devices=devices)
+        return devices
 
     def _test(self, queue: str) -> bool:
         """Print a test page if it is wanted, and return whether nothing failed."""
