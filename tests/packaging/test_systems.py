@@ -124,7 +124,7 @@ def _print_the_first_page(system: PackagedSite, folder: Path) -> None:
     block = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[-1]
     commands = [line.partition("  #")[0].rstrip() for line in block.splitlines()]
     install, serve, add_device, add_key, setup = commands
-    assert install == "apt-get install ./dist/*.deb"
+    assert install == "apt-get install ./dist/cirrus-bridge_*.deb ./dist/cirrus-cloudlet_*.deb"
     system.apt_get("install", system.deb("now", "bridge"), system.deb("now", "cloudlet"))
     system.boot()
     with Terminal(folder, {}, 100, 40, shell=system.entering(*SHELL)) as terminal:
