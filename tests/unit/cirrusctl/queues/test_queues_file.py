@@ -132,6 +132,14 @@ def test_mistakes(tmp_path: Path, text: str, complaint: str) -> None:
     assert str(tmp_path / "queues.toml") in str(caught.value)
 
 
+def test_a_placeholder_is_guessed(tmp_path: Path) -> None:
+    """A placeholder that is nearly right is guessed, and the known ones are told."""
+    with pytest.raises(BadConfiguration) as caught:
+        read(tmp_path, '[[queue]]\nname = "{device}"\ntargets = ["P:*"]\ninfo = "{devise}"')
+    assert "unknown placeholder {devise} (known: {" in str(caught.value)
+    assert "Did you mean device?" in f"{caught.value} {caught.value.hint}"
+
+
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
