@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 
-import pexpect
 import pytest
 from rich.cells import cell_len
 
-from print_site import BACKEND, PrintSite
+from print_site import PrintSite
+from widths import CJK, LONG, WIDTHS, is_broken, lines_at
 
-WIDTHS = (60, 80, 120, 200)
-LONG = "Multifunktionsdrucker-Verwaltungsgebaeude-Erdgeschoss-Nord"
-CJK = "会議室の大型プリンター、三階東側（総務部）"
 TITLE = "Quarterly figures of the northern branches 四半期決算報告書の最終版（取締役会用）"
 TABLES = ("queues", "devices", "servers", "jobs", "explain", "doctor")
 
@@ -41,28 +36,10 @@ def wordy(own_site: PrintSite, pdfs: dict[int, Path]) -> PrintSite:
     return site
 
 
-def lines_at(site: PrintSite, width: int, *words: str) -> list[str]:
-    """The lines of a command's output in a terminal of this width, without colors."""
-    environ = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
-    program = pexpect.spawn(
-        str(BACKEND.with_name("cirrusctl")),
-        list(words),
-        env={
-            **environ,
-            **site.environ,
-            "CUPS_SERVER": str(site.cups.socket),
-            "TERM": "xterm",
-            "NO_COLOR": "1",
-            "LC_ALL": "C.UTF-8",
-        },
-        encoding="utf-8",
-        timeout=120,
-        dimensions=(60, width),
-    )
-    program.expect(pexpect.EOF)
-    program.close()
-    text = re.sub(r"\x1b\[[\d;]*m", "", str(program.before))  # bold
-    return [line.rstrip() for line in text.splitlines()]
+def lines_of(site: PrintSite, width: int, *words: str) -> list[str]:
+    """The lines of a command's output in a terminal of this width."""
+    environ = {**site.environ, "CUPS_SERVER": str(site.cups.socket)}
+    return lines_at(environ, width, *words)
 
 
 @pytest.mark.complete
@@ -89,25 +66,17 @@ def test_every_command(wordy: PrintSite) -> None:
             done = site.cirrusctl(*words)
             whole = set((done.stdout + done.stderr).split())
         for width in WIDTHS if words[0] != "setup" else WIDTHS[:1]:
-            for line in lines_at(site, width, *words):
+            for line in lines_of(site, width, *words):
                 assert cell_len(line) <= width or " " not in line.strip(), (words, width, line)
                 if whole is not None:
-                    broken = [word for word in line.split() if _is_broken(word, whole)]
+                    broken = [word for word in line.split() if is_broken(word, whole)]
                     assert not broken, (words, width, line, broken)
-
-
-def _is_broken(word: str, whole: set[str]) -> bool:
-    """Whether a word is only a part of a word. Words of scripts without spaces have parts, and
-    times and bars are written differently for people."""
-    if not word.isascii() or re.fullmatch(r"[\d:.,%-]+", word) or word.endswith(":"):
-        return False
-    return word not in whole
 
 
 def test_names_stay_whole(wordy: PrintSite) -> None:
     """Names that other commands need are never shortened."""
     for width in WIDTHS:
         for command in ("queues", "jobs", "devices"):
-            text = "\n".join(lines_at(wordy, width, command))
+            text = "\n".join(lines_of(wordy, width, command))
             assert LONG in text
-        assert f"{LONG}-Farbe" in "\n".join(lines_at(wordy, width, "queues"))
+        assert f"{LONG}-Farbe" in "\n".join(lines_of(wordy, width, "queues"))

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from cirrus_bridge.config.accounts import ACCOUNTS, read_accounts
 from cirrus_bridge.ipp.message import Attribute, JobState
 from cirrus_bridge.ipp.values import Keyword
 from json_schema import check
 from paths import WELCOME
-from printer_site import PrinterSite
+from printer_site import INVENTORY, PrinterSite
+from widths import CJK, LONG, WIDTHS, is_broken, lines_at
 
 PDF = WELCOME.read_bytes()
 SCHEMAS: dict[tuple[str, ...], str] = {
@@ -104,6 +106,25 @@ def test_the_list_of_printers(site: PrinterSite) -> None:
     unknown = site.cirrusctl("printers", "qr", "Paris:Laser2")
     assert unknown.returncode == 7
     assert "Did you mean Paris:Laser1" in unknown.stderr
+
+
+def test_the_list_in_terminals_of_each_width() -> None:
+    """No line is broken within a word, and names that other commands need stay whole."""
+    devices = "".join(
+        f'[[device]]\ncompany = "Acme"\nlocation = "Paris"\nid = "{device}"\n'
+        f'name = "{name}"\ntype = "file"\n'
+        for device, name in ((LONG, "The large one in the hall of the northern wing"), ("J1", CJK))
+    )
+    with PrinterSite(inventory=f"{INVENTORY}\n{devices}") as site:
+        assert {f"Paris:{LONG}", "Paris:J1"} <= {each["target"] for each in said(site, "printers")}
+        whole = set(site.cirrusctl("printers").stdout.split())
+        for width in WIDTHS:
+            lines = lines_at(site.environ, width, "printers")
+            assert f"Paris:{LONG}" in "\n".join(lines)
+            for line in lines:
+                assert cell_len(line) <= width or " " not in line.strip(), (width, line)
+                broken = [word for word in line.split() if is_broken(word, whole)]
+                assert not broken, (width, line, broken)
 
 
 def test_the_list_without_the_service(site: PrinterSite) -> None:
