@@ -3,6 +3,7 @@ end."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import subprocess
@@ -129,9 +130,10 @@ def test_each_option(
     assert {name: set(choices) for name, choices in offered.items()} == wanted
 
     wishes = list(_wishes(offered))
+    before = len(_jobs(printers, device))  # of other tests
     for wish in wishes:
         _lp(cups, device, wish, pdfs[4], *_TWICE)
-    jobs = _cloud_jobs(printers, device, len(wishes))
+    jobs = _cloud_jobs(printers, device, before + len(wishes))[before:]
     # the other device does not collate, so nobody can ask for it
     copies = {"copies": "2"} | ({"collate": "1"} if is_declared else {})
     for wish, job in zip(wishes, jobs, strict=True):
@@ -152,7 +154,7 @@ def test_each_option(
             pdfs[4],
             *_TWICE,
         )
-    others = _cloud_jobs(printers, device, 2 * len(wishes))[len(wishes) :]
+    others = _cloud_jobs(printers, device, before + 2 * len(wishes))[before + len(wishes) :]
     if not is_declared:  # CUPS's filters make the copies for the queue with our driver
         copies = {"copies": "1", "collate": "1"}
     assert [job["props"] for job in others] == [job["props"] | copies for job in jobs]
@@ -201,7 +203,8 @@ def test_deleted_at_the_cloud(
     try:
         job_id = cups.lp(queue, pdfs[1])
         eventually(lambda: len(_jobs(printers, "Away")) > before, "", printers.log)
-        eventually(lambda: "Waiting" in cups.job(job_id)["job-printer-state-message"])
+        waits = functools.partial(_waits, cups, job_id)
+        eventually(waits, "CUPS does not say that the job waits", printers.log)
         job = cups.job(job_id)
         assert STATES[job["job-state"]] == "processing"
         printers.cloud.cli("job", "delete", _jobs(printers, "Away")[-1]["id"])
@@ -223,7 +226,8 @@ def test_an_offline_location(
     try:
         job_id = cups.lp(queue, pdfs[1])
         eventually(lambda: len(_jobs(printers, "Away")) > before, "", printers.log)
-        eventually(lambda: "Waiting" in cups.job(job_id)["job-printer-state-message"])
+        waits = functools.partial(_waits, cups, job_id)
+        eventually(waits, "CUPS does not say that the job waits", printers.log)
         assert "offline-warning" not in _reasons(cups, queue)
         printers.make_older(70)
         eventually(lambda: "offline-warning" in _reasons(cups, queue), "", cups.log_end)
@@ -233,6 +237,11 @@ def test_an_offline_location(
     assert STATES[cups.wait_job(job_id)["job-state"]] == "completed"
     assert "offline-warning" not in _reasons(cups, queue)
     assert len(_jobs(printers, "Away")) == before + 1
+
+
+def _waits(cups: PrivateCups, job_id: int) -> bool:
+    """Whether CUPS says that a job waits for its location."""
+    return "Waiting" in cups.job(job_id)["job-printer-state-message"]
 
 
 def _reasons(cups: PrivateCups, queue: str) -> Sequence[str]:

@@ -42,6 +42,7 @@ def test_the_key_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.Monk
         read_key(path)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert read_key(path) == "secret"
+    path.chmod(0o600)
     path.write_text("two words\n")
     with pytest.raises(SettingsError, match="has no key"):
         read_key(path)
