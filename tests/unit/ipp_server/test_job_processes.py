@@ -72,7 +72,12 @@ def runs() -> Iterator[Runs]:
 
 
 def _has_gone(process: int) -> bool:
-    return not Path(f"/proc/{process}").exists()
+    """Whether a process has ended, perhaps without a parent that has noticed."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return text.rpartition(")")[2].split()[0] == "Z"
 
 
 def test_one_job_after_another(runs: Runs) -> None:
