@@ -326,7 +326,7 @@ def _last_message(printers: PrinterSite, device: str) -> str:
     ]
     name = _uri(printers, device).rpartition("/")[2]
     jobs = printers.ask(Operation.GET_JOBS, asked, name=name, user="root").all(Group.JOB)
-    return jobs[0].text("job-state-message")
+    return jobs[0].text("job-state-message") if jobs else ""
 
 
 def _jobs(printers: PrinterSite, device: str) -> list[dict[str, Any]]:
