@@ -3,7 +3,6 @@ end."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 import subprocess
@@ -197,14 +196,10 @@ def test_deleted_at_the_cloud(
 ) -> None:
     """CUPS waits while a location is offline, and ends the job as the cloud does."""
     queue = "deleted"
-    before = len(_jobs(printers, "Away"))
     _temporary_queue(cups, queue, _uri(printers, "Away"))
     printers.cloud.cli("location", "offline", "Paris")
     try:
-        job_id = cups.lp(queue, pdfs[1])
-        eventually(lambda: len(_jobs(printers, "Away")) > before, "", printers.log)
-        waits = functools.partial(_waits, cups, job_id)
-        eventually(waits, "CUPS does not say that the job waits", printers.log)
+        job_id = _print_until_it_waits(printers, cups, queue, pdfs[1])
         job = cups.job(job_id)
         assert STATES[job["job-state"]] == "processing"
         printers.cloud.cli("job", "delete", _jobs(printers, "Away")[-1]["id"])
@@ -224,10 +219,7 @@ def test_an_offline_location(
     DriverlessClient(cups).add_queue(queue, _uri(printers, "Away"))
     printers.cloud.cli("location", "offline", "Paris")
     try:
-        job_id = cups.lp(queue, pdfs[1])
-        eventually(lambda: len(_jobs(printers, "Away")) > before, "", printers.log)
-        waits = functools.partial(_waits, cups, job_id)
-        eventually(waits, "CUPS does not say that the job waits", printers.log)
+        job_id = _print_until_it_waits(printers, cups, queue, pdfs[1])
         assert "offline-warning" not in _reasons(cups, queue)
         printers.make_older(70)
         eventually(lambda: "offline-warning" in _reasons(cups, queue), "", cups.log_end)
@@ -239,9 +231,20 @@ def test_an_offline_location(
     assert len(_jobs(printers, "Away")) == before + 1
 
 
-def _waits(cups: PrivateCups, job_id: int) -> bool:
-    """Whether CUPS says that a job waits for its location."""
-    return "Waiting" in cups.job(job_id)["job-printer-state-message"]
+def _print_until_it_waits(
+    printers: PrinterSite, cups: PrivateCups, queue: str, document: Path
+) -> int:
+    """Print to the device Away, whose location is offline; return the job's id once the cloud has
+    the job and CUPS says that it waits."""
+    before = len(_jobs(printers, "Away"))
+    job_id = cups.lp(queue, document)
+    eventually(lambda: len(_jobs(printers, "Away")) > before, "", printers.log)
+    eventually(
+        lambda: "Waiting" in cups.job(job_id)["job-printer-state-message"],
+        "CUPS does not say that the job waits",
+        printers.log,
+    )
+    return job_id
 
 
 def _reasons(cups: PrivateCups, queue: str) -> Sequence[str]:

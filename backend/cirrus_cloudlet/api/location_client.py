@@ -100,7 +100,7 @@ async def get_document(cloud: Cloud, call: Call, key: Key, fields: dict[str, str
         found = await share.run(path.stat)
     except FileNotFoundError as error:  # such as after the loss of a disk
         message = f"the server has lost the document; {JOB_WAITS}"
-        await share.run(_fail, cloud, job, token, message, again=False)
+        await share.run(cloud.claims.fail, job, token, message, again=False)
         raise _over(job.id) from error
     return FileResponse(path, stat_result=found, media_type="application/octet-stream")
 
@@ -123,7 +123,7 @@ async def report(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> 
         is_known = await share.run(claims.finish, job.id, token, target, message, age_s)
     elif event == "failed":
         again = fields.get("again") == "1"
-        is_known = await share.run(_fail, cloud, job, token, message, again=again)
+        is_known = await share.run(claims.fail, job, token, message, again=again)
     else:
         raise RequestFault(400, f"event {event!r} is not known")
     if not is_known:
@@ -176,10 +176,6 @@ def _job(claim: Claim, device: Device) -> dict[str, Any]:
         "charset": job.charset,
         "submitted": job.submitted,
     }
-
-
-def _fail(cloud: Cloud, job: Job, token: str, message: str, *, again: bool) -> bool:
-    return cloud.claims.fail(job, token, message, again=again)
 
 
 async def _find(cloud: Cloud, call: Call, key: Key, token: str, *, is_late: bool = False) -> Job:

@@ -97,7 +97,7 @@ class Journal:
             "INSERT INTO claimed (token, job, told, step, changed) VALUES (?, ?, ?, ?, ?)",
             *(told["token"], told["id"], json.dumps(told), Step.CLAIMED, time.time()),
         )
-        (entry,) = [each for each in self.all() if each.token == told["token"]]
+        (entry,) = self._entries("WHERE token = ?", told["token"])
         return entry
 
     def note(self, token: str, step: Step, message: str = "", *, again: bool = False) -> None:
@@ -114,7 +114,7 @@ class Journal:
 
     def find(self, token: str) -> Entry | None:
         """Find a job; None if the journal no longer has it."""
-        return next((each for each in self.all() if each.token == token), None)
+        return next(iter(self._entries("WHERE token = ?", token)), None)
 
     def remove(self, token: str) -> None:
         """Forget a job, because the server knows its end."""
@@ -122,8 +122,13 @@ class Journal:
 
     def all(self) -> list[Entry]:
         """List all jobs."""
+        return self._entries()
+
+    def _entries(self, where: str = "", *values: object) -> list[Entry]:
         rows = self._execute(
-            "SELECT token, job, told, step, target, path, message, again, changed FROM claimed"
+            "SELECT token, job, told, step, target, path, message, again, changed"  # noqa: S608
+            f" FROM claimed {where}",
+            *values,
         )
         return [
             Entry(token, job, json.loads(told), Step(step), target, path, message, bool(again), at)
