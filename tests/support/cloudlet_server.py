@@ -22,6 +22,7 @@ from cirrus_cloudlet.storage.opening import choose_database
 from forked import Forked
 from ports import reserved_port
 from programs import Program
+from restarted import Restarted
 
 _START_S = 30.0
 _LOOK_AGAIN_S = 2.0
@@ -48,7 +49,7 @@ class Tls(NamedTuple):
     key: Path
 
 
-class CloudletServer:
+class CloudletServer(Restarted):
     """An embedded cloud: `start`, use `.url`, then `stop` or `kill`.
 
     `restart` keeps the address. Unless the folder has a cloudlet.toml, the first start makes a
@@ -68,7 +69,6 @@ class CloudletServer:
         self.log = Path()
         self._tls: Tls | None = None
         self.port = reserved_port(self)
-        self._process: Program[str] | Forked | None = None
 
     def start(self, data_dir: Path, tls: Tls | None = None, options: Sequence[str] = ()) -> None:
         """Start on a folder, with further options of `serve`; return when it accepts connections.
@@ -107,24 +107,6 @@ class CloudletServer:
                 start_new_session=True,
             )
 
-    def stop(self) -> int:
-        """Send SIGTERM; return the exit status."""
-        assert self._process is not None, "it does not run"
-        status = self._process.end()
-        self._process = None
-        return status
-
-    def kill(self) -> None:
-        """Send SIGKILL, to simulate a crash."""
-        assert self._process is not None, "it does not run"
-        self._process.kill()
-        self.stop()
-
-    def close(self) -> None:
-        """Stop, if running."""
-        if self._process is not None:
-            self.stop()
-
     def restart(self) -> None:
         """Stop, if running, and start on the same folder and port."""
         self.close()
@@ -133,12 +115,6 @@ class CloudletServer:
     def come_back(self) -> None:
         """Start on the same folder and port, after `stop` or `kill`."""
         self.start(self.data, self._tls)
-
-    @property
-    def pid(self) -> int:
-        """The id of the running process."""
-        assert self._process is not None, "it does not run"
-        return self._process.pid
 
     @property
     def log_text(self) -> str:

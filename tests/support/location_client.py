@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 from programs import Program
+from restarted import Restarted
 
 _LIMIT_S = 30.0
 _WITHOUT_CUPS = {"CUPS_SERVER": "/nonexistent/cups.sock"}  # not the machine's own CUPS
 
 
-class LocationClient:
+class LocationClient(Restarted):
     """A client: `start`, then `stop` or `kill`; `start` again continues on the same folder.
 
     Attributes:
@@ -24,7 +25,6 @@ class LocationClient:
         self.data = folder
         self.location = location
         self.environment = {**os.environ, **_WITHOUT_CUPS, **env}
-        self._process: Program[str] | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.log = folder.with_name(f"{folder.name}.log")
         self.key_file = folder / "key"
@@ -58,36 +58,12 @@ class LocationClient:
         ]
 
     @property
-    def pid(self) -> int:
-        """The id of the running process."""
-        assert self._process is not None, "it does not run"
-        return self._process.pid
-
-    @property
     def delivered(self) -> Path:
         """The folder of delivered documents."""
         return self.data / "delivered"
-
-    def stop(self) -> int:
-        """Send SIGTERM; return the exit status."""
-        assert self._process is not None, "it does not run"
-        status = self._process.end()
-        self._process = None
-        return status
-
-    def kill(self) -> None:
-        """Send SIGKILL, to simulate a crash."""
-        assert self._process is not None, "it does not run"
-        self._process.kill()
-        self.find_dead()
 
     def find_dead(self) -> None:
         """Wait for the end of a client that is killed by something else."""
         assert self._process is not None, "it does not run"
         self._process.wait(_LIMIT_S)
         self.stop()
-
-    def close(self) -> None:
-        """Stop, if running."""
-        if self._process is not None:
-            self.stop()

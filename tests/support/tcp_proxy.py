@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
 
+from accepting import Accepting, reset
 
-class TcpProxy:
+
+class TcpProxy(Accepting):
     """A context manager. A "piece" below is bytes that identify a request.
 
     Attributes:
-        name: HOST:PORT.
         bytes_per_s: limits the way to the server.
         lose_answers_after: a piece; the server gets the request, the client a reset.
         keep_answers: whether those answers are withheld forever instead.
@@ -27,14 +27,12 @@ class TcpProxy:
         cut_answer: a piece, and after how many bytes its answer is cut; once.
         rewrite_answers: changes the server's bytes for the client.
         heads: the first lines of all requests.
-        connections: the number of connections so far.
     """
 
     def __init__(self, server: str) -> None:
+        super().__init__()
         host, _, port = server.rpartition(":")
         self._server = (host, int(port))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.name = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.bytes_per_s: float | None = None
         self.lose_answers_after: bytes | None = None
         self.keep_answers = False
@@ -46,32 +44,15 @@ class TcpProxy:
         self.cut_answer: tuple[bytes, int] | None = None
         self.rewrite_answers: Callable[[bytes], bytes] = bytes
         self.heads: list[bytes] = []
-        self.connections = 0
         self.lost = 0
         self.sent_bytes = 0
-
-    def __enter__(self) -> TcpProxy:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
         try:
             connected = socket.create_connection(self._server)
         except OSError:  # the client sees the same failure as without the proxy
             with client:
-                _reset(client)
+                reset(client)
             return
         with client, connected as server:
             lose = threading.Event()
@@ -92,7 +73,7 @@ class TcpProxy:
                         break
                     if self.lose_requests_with and self.lose_requests_with in data:
                         self.lost += 1
-                        _reset(client)
+                        reset(client)
                         break
                     if self.lose_answers_after and self.lose_answers_after in data:
                         lose.set()
@@ -150,7 +131,7 @@ class TcpProxy:
                     if cuts[0] < len(data):
                         client.sendall(data[: cuts[0]])
                         self.lost += 1
-                        _reset(client)
+                        reset(client)
                         return
                     cuts[0] -= len(data)
                 while act_then:
@@ -159,12 +140,7 @@ class TcpProxy:
                     self.lost += 1
                     if self.keep_answers:
                         continue
-                    _reset(client)
+                    reset(client)
                     return
                 client.sendall(self.rewrite_answers(self._hidden(data)))
             client.shutdown(socket.SHUT_WR)
-
-
-def _reset(client: socket.socket) -> None:
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.shutdown(socket.SHUT_RDWR)

@@ -6,14 +6,13 @@ import contextlib
 import select
 import socket
 import ssl
-import struct
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
 
-HOST = "127.0.0.1"
+from accepting import HOST, Accepting, reset
+
 DAY = timedelta(days=1)
 _CHUNK_BYTES = 16 * 1024
 _HALF_A_RECORD = b"\x17\x03\x03\x40\x00" + b"x" * 100  # application data, 16 KiB long (RFC 8446, 5)
@@ -53,30 +52,21 @@ class Certificates:
         return context
 
 
-class TlsFront:
+class TlsFront(Accepting):
     """A context manager: HOST:PORT (`name`) with TLS in front of `server`.
 
     Attributes:
         context: the server's side of TLS for new connections; None for no TLS.
         broken_handshakes: how many new connections still end before their handshake.
-        connections: the number of connections so far.
     """
 
     def __init__(self, server: str, context: ssl.SSLContext) -> None:
+        super().__init__()
         host, _, port = server.rpartition(":")
         self._server = (host, int(port))
         self.context: ssl.SSLContext | None = context
-        self.broken_handshakes = self.connections = 0
-        self._listener = socket.create_server((HOST, 0))
-        self.name = f"{HOST}:{self._listener.getsockname()[1]}"
+        self.broken_handshakes = 0
         self._clients: list[socket.socket] = []
-
-    def __enter__(self) -> TlsFront:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._listener.close()
 
     def cut(self, last: bytes = b"") -> None:
         """End all connections. The clients get `last` on the wire, or a reset if it is empty."""
@@ -85,18 +75,9 @@ class TlsFront:
             with contextlib.suppress(OSError):
                 if last:
                     client.sendall(last)
+                    client.shutdown(socket.SHUT_RDWR)
                 else:
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                client.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                    reset(client)
 
     def _serve(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
